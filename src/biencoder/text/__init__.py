@@ -1,0 +1,1 @@
+"""Texts to tokens: one string with its prompt, cut only when asked, counted when unreadable."""

@@ -1,0 +1,138 @@
+"""Token ids from ``tokenizer.json``, through the `tokenizers` library alone.
+
+The prompt and the text are one string. Special tokens written in a text (``<|eot_id|>``) become
+control tokens, as in the reference implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from biencoder.errors import CheckpointError
+from biencoder.text.readable import Readability
+from biencoder.text.truncate import cut_tokens, head_of, too_long
+from biencoder.types import IntArray, Truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of several texts, in order, and what happened to them on the way.
+
+    cut: how many texts lost tokens. unreadable: indices of texts that the vocabulary hardly covers.
+    """
+
+    ids: list[IntArray]
+    cut: int
+    unreadable: list[int]
+
+
+class TextTokenizer:
+    """A checkpoint's tokenizer without the truncation and padding it was saved with."""
+
+    def __init__(self, tokenizer: Tokenizer, *, readability: Readability | None = None) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._readability = readability
+
+    @classmethod
+    def from_folder(cls, folder: Path, *, vocab_size: int) -> TextTokenizer:
+        """Read ``tokenizer.json``; a vocabulary larger than the embedding table is an error."""
+        path = folder / "tokenizer.json"
+        if not path.exists():
+            raise CheckpointError(
+                f"{folder} holds no tokenizer.json", hint="fetch it with the rest of the checkpoint"
+            )
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for every fault
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        largest = max(tokenizer.get_vocab().values(), default=-1)
+        if largest >= vocab_size:
+            raise CheckpointError(
+                f"the tokenizer has a token {largest}, but the embedding table ends at {vocab_size - 1}",
+                hint="tokenizer.json and the weights do not belong together",
+            )
+        return cls(tokenizer, readability=Readability.for_tokenizer(tokenizer))
+
+    @property
+    def raw(self) -> Tokenizer:
+        """The library's own object, for splitters that ask for one."""
+        return self._tokenizer
+
+    def to_json(self) -> str:
+        """The tokenizer as ``tokenizer.json``, without truncation or padding."""
+        return str(self._tokenizer.to_str(pretty=False))
+
+    def token(self, index: int) -> str | None:
+        """The piece behind an id."""
+        piece: str | None = self._tokenizer.id_to_token(index)
+        return piece
+
+    def count(self, text: str, prefix: str = "") -> int:
+        """Tokens of prompt and text together, special tokens included."""
+        return len(self._tokenizer.encode(prefix + text).ids)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        prefix: str,
+        max_tokens: int,
+        truncate: Truncate,
+        first_row: int = 0,
+    ) -> Encoded:
+        """Token ids of each text with its prompt.
+
+        A text over ``max_tokens`` is an error with ``NONE`` (TooLongError names it and both
+        numbers); ``END`` drops its last tokens, ``START`` its first ones, and both keep BOS and
+        prompt. ``first_row`` is added to the row numbers in messages.
+        """
+        heads = [head_of(text, max_tokens, truncate) for text in texts]
+        encodings = self._encode_batch([prefix + head for head in heads])
+        ids: list[IntArray] = []
+        cut = 0
+        unreadable: list[int] = []
+        for index, (text, head, encoding) in enumerate(zip(texts, heads, encodings, strict=True)):
+            tokens = np.asarray(encoding.ids, dtype=np.int64)
+            shortened = len(head) < len(text)
+            if len(tokens) > max_tokens or shortened:
+                if truncate == "NONE":
+                    raise too_long(first_row + index, len(tokens), max_tokens, at_least=shortened)
+                kept = self._kept_prefix(prefix, head, encoding) if truncate == "START" else 0
+                tokens = cut_tokens(tokens, max_tokens, truncate, kept)
+                cut += 1
+            if self._readability and self._readability.is_unreadable(tokens, len(head), prefix):
+                unreadable.append(index)
+            ids.append(tokens)
+        return Encoded(ids, cut, unreadable)
+
+    def _encode_batch(self, texts: list[str]) -> list[Any]:
+        # Strings with lone surrogates cannot cross into the tokenizer; the replacement is the
+        # Unicode one, as a decoder would have put it.
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        encodings: list[Any] = self._tokenizer.encode_batch_fast(clean)
+        return encodings
+
+    def _kept_prefix(self, prefix: str, head: str, encoding: Any) -> int:
+        """How many leading tokens are BOS or prompt.
+
+        The prompt's last space belongs to the text's first piece, so a piece counts as prompt
+        where it ends within the prompt's words.
+        """
+        words = len(prefix.rstrip())
+        with_offsets = self._tokenizer.encode(prefix + head)
+        kept = 0
+        for (_, end), special in zip(
+            with_offsets.offsets, with_offsets.special_tokens_mask, strict=True
+        ):
+            if not special and (end > words or words == 0):
+                break
+            kept += 1
+        return kept

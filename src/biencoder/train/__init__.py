@@ -1,0 +1,1 @@
+"""Training: losses, teacher vectors, the trainer, checkpoints that survive a kill."""

