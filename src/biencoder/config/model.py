@@ -99,9 +99,7 @@ class LlamaConfig:
             "mlp.up_proj.weight": (feed_forward, hidden),
             "mlp.down_proj.weight": (hidden, feed_forward),
         }
-        shapes: dict[str, tuple[int, ...]] = {
-            "embed_tokens.weight": (self.vocab_size, hidden)
-        }
+        shapes: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (self.vocab_size, hidden)}
         for index in range(self.num_hidden_layers):
             shapes |= {f"layers.{index}.{name}": shape for name, shape in layer.items()}
         return shapes | {"norm.weight": (hidden,)}

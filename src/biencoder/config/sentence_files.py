@@ -6,6 +6,7 @@ this library does not apply (a Dense layer, say) is refused, never left out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class SentenceFiles:
     document_prompt: str | None = None
     pooling: Pooling | None = None
     max_tokens: int | None = None
+    tokenizer_max_tokens: int | None = None
     normalizes: bool | None = None
 
 
@@ -48,7 +50,8 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
         query_prompt=_prompt(prompts, "query"),
         document_prompt=_prompt(prompts, "document"),
         pooling=pooling,
-        max_tokens=_max_tokens(folder),
+        max_tokens=_length(folder / "sentence_bert_config.json", "max_seq_length"),
+        tokenizer_max_tokens=_length(folder / "tokenizer_config.json", "model_max_length"),
         normalizes=normalizes,
     )
 
@@ -80,8 +83,6 @@ def write_sentence_files(
 
 
 def _read_modules(folder: Path) -> tuple[bool, Pooling | None]:
-    import json
-
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     # Three import paths for the same class are in use, so only the last name counts.
     kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
@@ -93,7 +94,9 @@ def _read_modules(folder: Path) -> tuple[bool, Pooling | None]:
     pooling_file = folder / modules[1]["path"] / "config.json"
     transformer_file = folder / "sentence_bert_config.json"
     if transformer_file.exists() and read_json(transformer_file).get("do_lower_case"):
-        raise ConfigError("sentence_bert_config.json asks for do_lower_case, which is not supported")
+        raise ConfigError(
+            "sentence_bert_config.json asks for do_lower_case, which is not supported"
+        )
     return kinds[-1] == "Normalize", _read_pooling(pooling_file)
 
 
@@ -117,14 +120,7 @@ def _prompt(prompts: Mapping[str, Any], role: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _max_tokens(folder: Path) -> int | None:
-    for name, key in (
-        ("sentence_bert_config.json", "max_seq_length"),
-        ("tokenizer_config.json", "model_max_length"),
-    ):
-        if (folder / name).exists():
-            value = read_json(folder / name).get(key)
-            # transformers writes 10^30 where no length is known.
-            if isinstance(value, int) and 0 < value < 10**9:
-                return value
-    return None
+def _length(path: Path, key: str) -> int | None:
+    value = read_json(path).get(key) if path.exists() else None
+    # transformers writes 10^30 where no length is known.
+    return value if isinstance(value, int) and 0 < value < 10**9 else None

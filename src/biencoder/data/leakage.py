@@ -70,4 +70,3 @@ class LeakCheck:
 def _run_hashes(tokens: Sequence[str]) -> Iterator[int]:
     for start in range(len(tokens) - RUN_WORDS + 1):
         yield hash(tuple(tokens[start : start + RUN_WORDS]))
-

@@ -6,14 +6,12 @@ Two layouts: *pairs* ``{"query", "positive", "source", "licence"}`` and *texts*
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from biencoder.corpus.beir import read_jsonl
 from biencoder.errors import InputError
 from biencoder.types import Role
 
@@ -80,12 +78,9 @@ def is_share_alike(licence: str) -> bool:
     return "BY-SA" in licence.upper().replace(" SA", "-SA")
 
 
-def _rows(path: Path, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            row = json.loads(line)
-            missing = [field for field in fields if not isinstance(row.get(field), str)]
-            if missing:
-                raise InputError(f"{path}, line {number} lacks the text field {missing[0]!r}")
-            yield row
+def _rows(path: Path, fields: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    for number, row in read_jsonl(path):
+        missing = [field for field in fields if not isinstance(row.get(field), str)]
+        if missing:
+            raise InputError(f"{path}, line {number} lacks the text field {missing[0]!r}")
+        yield row

@@ -13,6 +13,9 @@ from torch.nn import functional as F
 
 from biencoder.models.packed import Packed
 
+# Up to here two plain products beat the fused kernel on a CPU (benchmarks/attention.py).
+SHORT = 512
+
 
 def attend(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
     """Softmax attention with scale H^-0.5, shape (T, N, H); K may divide N."""
@@ -46,15 +49,33 @@ def _attend_varlen(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) 
 
 
 def _attend_by_group(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
-    grouped = q_TNH.shape[1] != k_TKH.shape[1]
     parts = []
-    for group in packed.groups:
-        q, k, v = (
-            x[group.start : group.stop]
-            .unflatten(0, (group.texts, group.length))
-            .transpose(1, 2)
-            for x in (q_TNH, k_TKH, v_TKH)
-        )
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=False, enable_gqa=grouped)
-        parts.append(out.transpose(1, 2).flatten(0, 1))
+    for q, k, v in zip(*map(packed.split, (q_TNH, k_TKH, v_TKH)), strict=True):
+        short = q.shape[1] <= SHORT and q.device.type == "cpu"
+        parts.append((_products if short else _fused)(q, k, v).flatten(0, 1))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _fused(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:
+    q, k, v = (x.transpose(1, 2) for x in (q_SLNH, k_SLKH, v_SLKH))
+    grouped = q.shape[1] != k.shape[1]
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=False, enable_gqa=grouped)
+    return out.transpose(1, 2)
+
+
+def _products(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:
+    """Two batched products with a softmax between; all query heads of a key head in one product."""
+    texts, length, heads, size = q_SLNH.shape
+    kv_heads = k_SLKH.shape[2]
+    rows = heads // kv_heads * length
+    q = q_SLNH.unflatten(2, (kv_heads, -1)).permute(0, 2, 3, 1, 4).reshape(-1, rows, size)
+    k = k_SLKH.permute(0, 2, 3, 1).reshape(-1, size, length)
+    v = v_SLKH.permute(0, 2, 1, 3).reshape(-1, length, size)
+    scores = torch.baddbmm(q.new_zeros(()), q, k, beta=0.0, alpha=size**-0.5)
+    # Softmax works in float32 inside and rounds its result, as the reference does.
+    out = torch.bmm(scores.softmax(dim=-1), v)
+    return (
+        out.view(texts, kv_heads, -1, length, size)
+        .permute(0, 3, 1, 2, 4)
+        .reshape(texts, length, heads, size)
+    )

@@ -102,7 +102,8 @@ class LlamaEncoder(nn.Module):
 
     def forward(self, packed: Packed) -> Tensor:
         """Hidden states after the final norm, shape (T, D)."""
-        x_TD: Tensor = self.embed_tokens(packed.tokens_T)
+        # A trainer keeps the token table in float32 and the rest in bfloat16.
+        x_TD: Tensor = self.embed_tokens(packed.tokens_T).to(self.norm.weight.dtype)
         rotary = self.rotary.at(packed.positions_T, packed.longest, x_TD.dtype)
         for layer in self.layers:
             x_TD = layer(x_TD, rotary, packed)

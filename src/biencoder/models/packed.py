@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -12,16 +14,10 @@ from biencoder.types import Batch
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Neighbouring texts of equal length: ``texts`` of ``length`` tokens from token ``start``."""
+    """Neighbouring texts of equal length: ``texts`` of ``length`` tokens each."""
 
-    start: int
     texts: int
     length: int
-
-    @property
-    def stop(self) -> int:
-        """The token after the group's last."""
-        return self.start + self.texts * self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,15 @@ class Packed:
     groups: tuple[Group, ...]
     longest: int
     cumulative_S1: Tensor | None
+
+    def split(self, x_T: Tensor) -> Iterator[Tensor]:
+        """Each group's share of a tensor over tokens, shape (texts, length, ...).
+
+        One split, not a slice per group: the gradient of a slice is a whole tensor of zeros.
+        """
+        parts = x_T.split([group.texts * group.length for group in self.groups])
+        for group, part in zip(self.groups, parts, strict=True):
+            yield part.unflatten(0, (group.texts, group.length))
 
     @classmethod
     def from_batch(cls, batch: Batch, device: torch.device) -> Packed:
@@ -55,12 +60,4 @@ class Packed:
 
 
 def _groups(lengths: list[int]) -> tuple[Group, ...]:
-    groups: list[Group] = []
-    start = first = 0
-    for index, length in enumerate(lengths):
-        last = index + 1 == len(lengths)
-        if last or lengths[index + 1] != length:
-            group = Group(start, index + 1 - first, length)
-            groups.append(group)
-            start, first = group.stop, index + 1
-    return tuple(groups)
+    return tuple(Group(len(list(run)), length) for length, run in groupby(lengths))

@@ -20,8 +20,7 @@ def pool(hidden_TD: Tensor, packed: Packed, pooling: Pooling) -> Tensor:
     the last.
     """
     parts = []
-    for group in packed.groups:
-        states = hidden_TD[group.start : group.stop].unflatten(0, (group.texts, group.length))
+    for states in packed.split(hidden_TD):
         if pooling == "avg":
             parts.append(states.mean(dim=1, dtype=torch.float32))
         else:

@@ -58,10 +58,11 @@ class RotaryTable:
         cosines, sines = tables
         return Rotary(cosines[positions_T].unsqueeze(1), sines[positions_T].unsqueeze(1))
 
-    def _make(
-        self, length: int, device: torch.device, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
-        angles = torch.arange(length, dtype=torch.float32, device="cpu")[:, None] * self.frequencies[None, :]
+    def _make(self, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        angles = (
+            torch.arange(length, dtype=torch.float32, device="cpu")[:, None]
+            * self.frequencies[None, :]
+        )
         return angles.cos().to(device, dtype), angles.sin().to(device, dtype)
 
 

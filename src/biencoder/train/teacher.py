@@ -51,3 +51,21 @@ class MiniLMTeacher:
             list(texts), batch_size=self.batch_size, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)
+
+    def token_vectors(self) -> FloatArray:
+        """The teacher's unit vector of each piece alone, float32, shape (V, 384)."""
+        import torch
+
+        transformer, tokenizer = self._model[0].auto_model, self._model.tokenizer
+        pieces = torch.arange(len(tokenizer))
+        ends = (
+            torch.full_like(pieces, tokenizer.cls_token_id),
+            torch.full_like(pieces, tokenizer.sep_token_id),
+        )
+        ids = torch.stack((ends[0], pieces, ends[1]), dim=1)
+        parts = []
+        with torch.inference_mode():
+            for part in ids.split(1024):
+                parts.append(transformer(input_ids=part).last_hidden_state.float().mean(dim=1))
+        vectors: FloatArray = torch.nn.functional.normalize(torch.cat(parts), dim=-1).numpy()
+        return vectors

@@ -1,0 +1,1 @@
+"""Reading what people have: text files, JSONL, BEIR folders."""

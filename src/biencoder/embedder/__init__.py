@@ -1,0 +1,1 @@
+"""Texts in, unit vectors out: loading, roles, dimensions, precision, saving."""

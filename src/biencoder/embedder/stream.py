@@ -1,0 +1,114 @@
+"""The road from texts to vectors: windows are tokenised ahead, packed, computed, put back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from biencoder.batching.pack import pack
+from biencoder.batching.schedule import prefetch, windows
+from biencoder.errors import EncodingError, InputError
+from biencoder.models.llama import LlamaEncoder
+from biencoder.models.packed import Packed
+from biencoder.models.pooling import normalize
+from biencoder.text.tokenizer import Encoded
+from biencoder.types import FloatArray, IntArray
+
+Tokenize = Callable[[list[str], int], Encoded]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Vectors of neighbouring texts, in their order, float32, shape (n, dimensions).
+
+    first_row: where the window starts in the stream. tokens: with prompts. cut: texts that lost
+    tokens. unreadable: rows of texts that the vocabulary hardly covers.
+    """
+
+    vectors: FloatArray
+    first_row: int
+    tokens: int
+    cut: int
+    unreadable: tuple[int, ...]
+
+
+def encode_stream(
+    texts: Iterable[str],
+    *,
+    model: LlamaEncoder,
+    tokenize: Tokenize,
+    dimensions: int,
+    token_budget: int,
+) -> Iterator[Window]:
+    """Vectors window by window; memory depends on the budget and the window, not on the corpus."""
+    for first_row, encoded in prefetch(_numbered(windows(_checked(texts))), _prepare(tokenize)):
+        yield Window(
+            vectors=compute(
+                encoded.ids,
+                model=model,
+                dimensions=dimensions,
+                token_budget=token_budget,
+                first_row=first_row,
+            ),
+            first_row=first_row,
+            tokens=sum(map(len, encoded.ids)),
+            cut=encoded.cut,
+            unreadable=tuple(first_row + index for index in encoded.unreadable),
+        )
+
+
+@torch.inference_mode()
+def compute(
+    ids: list[IntArray],
+    *,
+    model: LlamaEncoder,
+    dimensions: int,
+    token_budget: int,
+    first_row: int = 0,
+) -> FloatArray:
+    """Unit vectors of tokenised texts, in order, float32, shape (n, dimensions)."""
+    device = model.embed_tokens.weight.device
+    rows, parts = [], []
+    for batch in pack(ids, budget=token_budget):
+        pooled_SD = model.embed(Packed.from_batch(batch, device))
+        parts.append(normalize(pooled_SD[:, :dimensions]))
+        rows.append(batch.rows_S)
+    # One copy from the device for the whole window: batches do not wait for each other.
+    vectors: FloatArray = torch.cat(parts).cpu().numpy()
+    out = np.empty_like(vectors)
+    out[np.concatenate(rows)] = vectors
+    bad = np.flatnonzero(~np.isfinite(out).all(axis=1))
+    if len(bad):
+        raise EncodingError(
+            f"the model gave NaN or infinity for text {first_row + int(bad[0])}",
+            hint="the weights are damaged, or this number format is too small: try dtype='float32'",
+        )
+    return out
+
+
+def _numbered(parts: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    first = 0
+    for part in parts:
+        yield first, part
+        first += len(part)
+
+
+def _prepare(tokenize: Tokenize) -> Callable[[tuple[int, list[str]]], tuple[int, Encoded]]:
+    def prepare(part: tuple[int, list[str]]) -> tuple[int, Encoded]:
+        first_row, texts = part
+        return first_row, tokenize(texts, first_row)
+
+    return prepare
+
+
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(
+                f"text {row} is {type(text).__name__}, not a string",
+                hint="an empty string is a text; None is not",
+            )
+        yield text
