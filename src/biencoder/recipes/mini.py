@@ -36,7 +36,7 @@ from biencoder.types import FloatArray, IntArray, Role
 SEED = 20261121
 TOKENS_PER_STEP = 8192
 TRAINED_TOKENS = 256
-SHARE = 0.7
+SHARE = 0.5
 EVALUATED_PAIRS = 500
 
 SETTINGS = DistilSettings(sizes=MINI.dimensions, warmup_steps=100, evaluate_every=250)

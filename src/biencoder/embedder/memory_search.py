@@ -1,0 +1,80 @@
+"""Search in memory: a few thousand passages, encoded on the spot, every one compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import InputError
+from biencoder.text.chunk import Chunker
+from biencoder.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage found. start: its first character's place in the document's text."""
+
+    rank: int
+    score: float
+    text: str
+    source: str
+    title: str
+    start: int
+
+
+@dataclass
+class MemoryIndex:
+    """Passages and their vectors, float32, shape (passages, dimensions)."""
+
+    embedder: Embedder
+    dimensions: int | None = None
+    documents: int = 0
+    unreadable: int = 0
+    texts: list[str] = field(default_factory=list)
+    places: list[tuple[str, str, int]] = field(default_factory=list)
+    _vectors: list[FloatArray] = field(default_factory=list)
+
+    def add(self, documents: Iterable[tuple[str, str, str]]) -> Iterator[int]:
+        """Cut and encode documents given as (source, title, text); yields passages done, by window."""
+        stream = self.embedder.encode_stream(
+            self._passages(documents), role="document", dimensions=self.dimensions
+        )
+        for window in stream:
+            self._vectors.append(window.vectors)
+            self.unreadable += len(window.unreadable)
+            yield len(window.vectors)
+
+    def search(self, question: str, *, top_k: int, instruction: str | None = None) -> list[Hit]:
+        """The best passages, highest score first, ties by their order in the corpus."""
+        if top_k < 1:
+            raise InputError(f"top_k is {top_k}; ask for at least 1 passage")
+        if not self._vectors:
+            raise InputError("the corpus is empty", hint="give a file or folder that holds text")
+        query = self.embedder.encode_queries(
+            [question], dimensions=self.dimensions, instruction=instruction
+        )
+        scores = self.embedder.similarity(query, np.concatenate(self._vectors))[0]
+        best = np.argsort(-scores, kind="stable")[:top_k]
+        return [self._hit(place, int(row), float(scores[row])) for place, row in enumerate(best, 1)]
+
+    def _hit(self, rank: int, row: int, score: float) -> Hit:
+        source, title, start = self.places[row]
+        return Hit(rank, score, self.texts[row], source, title, start)
+
+    def _passages(self, documents: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+        embedder = self.embedder
+        prefix = embedder.profile.prompts.prefix("document")
+        chunker = Chunker(embedder.tokenizer, prefix=prefix, max_tokens=embedder.max_tokens)
+        for source, title, text in documents:
+            self.documents += 1
+            markdown = "\n#" in text or text.startswith("#")
+            for passage in chunker.split(text, markdown=markdown):
+                self.texts.append(passage.text)
+                self.places.append((source, title, passage.start))
+                # The title tells what the passage is about; it is not part of what is shown.
+                titled = f"{title}\n{passage.text}" if title else passage.text
+                fits = embedder.tokenizer.count(titled, prefix) <= embedder.max_tokens
+                yield titled if fits else passage.text
