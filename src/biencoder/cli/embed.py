@@ -37,7 +37,9 @@ def run(
     ranges: Annotated[
         Path | None, typer.Option(help="int8: take the ranges of an earlier run's .meta.json.")
     ] = None,
-    instruction: Annotated[str | None, typer.Option(help="A task, for models that take one.")] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help="A task, for models that take one.")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="auto, bfloat16, float32 or float16.")] = "auto",
 ) -> None:
     """Embed every text, in order, in bounded memory."""
@@ -52,7 +54,10 @@ def run(
         embedder = Embedder.load(model, dtype=dtype)
         job = _Job(embedder, _coder(precision, ranges))
         options = {"role": input_type, "dimensions": dimensions, "truncate": truncate}
-        with vector_file(output) as writer, progress("embedding", total=total, unit="texts") as tick:
+        with (
+            vector_file(output) as writer,
+            progress("embedding", total=total, unit="texts") as tick,
+        ):
             for ids, vectors in job.encode(reader, **options, instruction=instruction):
                 writer.append(ids, vectors)
                 tick(len(ids))
@@ -184,4 +189,6 @@ def _tell(job: _Job, skipped: list[Path], output: Path, truncate: str) -> None:
     if job.coder.clipped:
         say(f"Warning: {job.coder.clipped:,} numbers lay outside the int8 ranges and were clipped")
     if skipped:
-        say(f"Warning: {len(skipped):,} files are no text files and were left out, first {skipped[0]}")
+        say(
+            f"Warning: {len(skipped):,} files are no text files and were left out, first {skipped[0]}"
+        )

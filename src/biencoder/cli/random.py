@@ -36,7 +36,9 @@ def run(
                 hint="give a folder on another disk",
             )
     written = write_random_checkpoint(member, to, seed=seed)
-    say(f"{written / 1e9:.2f} GB of random weights for {member.name} in {to}; its vectors mean nothing")
+    say(
+        f"{written / 1e9:.2f} GB of random weights for {member.name} in {to}; its vectors mean nothing"
+    )
 
 
 def _size(shape: tuple[int, ...]) -> int:

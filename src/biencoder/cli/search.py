@@ -23,7 +23,9 @@ def run(
     model: Annotated[str, typer.Option(help="Family name, folder or hub id.")] = "mini",
     top_k: Annotated[int, typer.Option(help="How many passages.")] = 5,
     dimensions: Annotated[int | None, typer.Option(help="A size the model offers.")] = None,
-    instruction: Annotated[str | None, typer.Option(help="A task, for models that take one.")] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help="A task, for models that take one.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Encode the passages, then the question; print the best."""
@@ -84,7 +86,9 @@ def _print(hits: list[Hit], question: str) -> None:
 
 
 def _tell(index: MemoryIndex, reader: Reader) -> None:
-    say(f"{index.documents:,} documents, {len(index.texts):,} passages, {index.embedder.profile.name}")
+    say(
+        f"{index.documents:,} documents, {len(index.texts):,} passages, {index.embedder.profile.name}"
+    )
     if index.unreadable:
         say(
             f"Warning: {index.unreadable:,} passages are hardly readable for "
@@ -92,4 +96,6 @@ def _tell(index: MemoryIndex, reader: Reader) -> None:
         )
     if reader.skipped:
         count = len(reader.skipped)
-        say(f"Warning: {count:,} files are no text files and were left out, first {reader.skipped[0]}")
+        say(
+            f"Warning: {count:,} files are no text files and were left out, first {reader.skipped[0]}"
+        )

@@ -7,7 +7,7 @@ so a full disk or a kill never leaves half a result under the name that was aske
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -38,7 +38,11 @@ def vector_file(path: Path) -> Iterator[VectorWriter]:
 
     Raises InputError for another ending, OutputError where it cannot be written.
     """
-    writers = {".npy": _NpyWriter, ".jsonl": _JsonlWriter, ".parquet": _ParquetWriter}
+    writers: dict[str, Callable[[Path], VectorWriter]] = {
+        ".npy": _NpyWriter,
+        ".jsonl": _JsonlWriter,
+        ".parquet": _ParquetWriter,
+    }
     if path.suffix not in writers:
         raise InputError(
             f"vectors cannot be written as {path.name!r}",
@@ -67,7 +71,8 @@ class _NpyWriter:
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("wb")
         self._file.write(b"\0" * _NPY_HEADER_BYTES)
-        self._rows, self._width, self._dtype = 0, 0, np.dtype(np.float32)
+        self._rows, self._width = 0, 0
+        self._dtype: np.dtype[Any] = np.dtype(np.float32)
 
     def append(self, ids: Sequence[str], vectors: Vectors) -> None:
         self._rows += len(ids)

@@ -85,5 +85,5 @@ def _fast_dtype(device: torch.device) -> tuple[torch.dtype, str]:
 
 def cpu_has_fast_bfloat16() -> bool:
     """Whether the processor has bfloat16 products (AVX-512 BF16, AMX, or ARM's BF16)."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))

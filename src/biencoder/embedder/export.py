@@ -108,7 +108,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield draft
         if folder.exists():
             folder.rmdir()
-        os.replace(draft, folder)
+        draft.replace(folder)
     except OSError as error:
         raise OutputError(
             f"{folder} could not be written: {error}", hint="is the disk full or read-only?"

@@ -74,6 +74,11 @@ def locate(name: str | Path, *, revision: str | None = None, weights: bool = Tru
 def _from_hub(
     repository: str, member: Member | None, revision: str | None, weights: bool
 ) -> Source:
+    if member is not None and member.config is None:
+        raise UnknownModelError(
+            f"{member.name} is in the family's table, but page images are not read yet",
+            hint="use llama-nemotron-embed-1b-v2 for text",
+        )
     if member is not None and member.weights.startswith("none published"):
         raise UnknownModelError(
             f"{member.name} has no public weights: its maker serves it only behind an API",

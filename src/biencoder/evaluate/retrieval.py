@@ -54,4 +54,4 @@ def _top(scores_P: FloatArray, ids: Sequence[str], k: int) -> list[str]:
         return rank(dict(zip(ids, scores_P.tolist(), strict=True)))
     border = np.partition(scores_P, -k)[-k]
     best = np.flatnonzero(scores_P >= border)
-    return rank({ids[index]: float(scores_P[index]) for index in best})[:k]
+    return rank({ids[index]: float(scores_P[index]) for index in best.tolist()})[:k]

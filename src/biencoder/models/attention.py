@@ -19,8 +19,9 @@ SHORT = 512
 
 def attend(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
     """Softmax attention with scale H^-0.5, shape (T, N, H); K may divide N."""
-    if packed.cumulative_S1 is not None and has_varlen(q_TNH.device, q_TNH.dtype):
-        return _attend_varlen(q_TNH, k_TKH, v_TKH, packed)
+    bounds = packed.cumulative_S1
+    if bounds is not None and has_varlen(q_TNH.device, q_TNH.dtype):
+        return _attend_varlen(q_TNH, k_TKH, v_TKH, bounds, packed.longest)
     return _attend_by_group(q_TNH, k_TKH, v_TKH, packed)
 
 
@@ -31,20 +32,16 @@ def has_varlen(device: torch.device, dtype: torch.dtype) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _attend_varlen(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
+def _attend_varlen(
+    q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, bounds: Tensor, longest: int
+) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
+    # Not every release of the kernel takes fewer key heads than query heads.
     repeats = q_TNH.shape[1] // k_TKH.shape[1]
-    bounds, longest = packed.cumulative_S1, packed.longest
-    out: Tensor = varlen_attn(
-        q_TNH,
-        k_TKH.repeat_interleave(repeats, dim=1),
-        v_TKH.repeat_interleave(repeats, dim=1),
-        bounds,
-        bounds,
-        longest,
-        longest,
-    )
+    k_TNH, v_TNH = (x.repeat_interleave(repeats, dim=1) for x in (k_TKH, v_TKH))
+    out = varlen_attn(q_TNH, k_TNH, v_TNH, bounds, bounds, longest, longest)
+    assert isinstance(out, Tensor)
     return out
 
 

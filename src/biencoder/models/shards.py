@@ -6,7 +6,6 @@ Only safetensors are read: a ``pytorch_model.bin`` is a pickle, and a pickle can
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,14 +88,14 @@ def _name_shards(
     folder: Path, written: list[Path], weight_map: dict[str, str], total_bytes: int
 ) -> None:
     if len(written) == 1:
-        os.replace(written[0], folder / SINGLE)
+        written[0].replace(folder / SINGLE)
         return
     names = [
         f"model-{number:05d}-of-{len(written):05d}.safetensors"
         for number in range(1, len(written) + 1)
     ]
     for path, name in zip(written, names, strict=True):
-        os.replace(path, folder / name)
+        path.replace(folder / name)
     index: dict[str, Any] = {
         "metadata": {"total_size": total_bytes},
         "weight_map": {tensor: names[int(number)] for tensor, number in weight_map.items()},

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,7 @@ def _run(
     settings: DistilSettings,
     to: Path,
     cache_folder: Path,
-) -> Iterator[Any]:
+) -> Generator[str, None, dict[str, Any]]:
     """Teacher vectors, training, saving; returns the figures for the card."""
     began = time.time()
     teacher = MiniLMTeacher()
@@ -159,8 +158,3 @@ def _bucket(id_: str) -> int:
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in text.split("\n\n") if len(part.split()) >= 8]
-
-
-def read_figures(path: Path) -> list[dict[str, Any]]:
-    """The lines of a training log."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

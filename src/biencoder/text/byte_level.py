@@ -16,7 +16,7 @@ def byte_level_tokenizer(*, bos: int, eos: int) -> str:
     """``tokenizer.json`` with bytes as ids 0 to 255, which adds BOS and never EOS."""
     vocabulary = {piece: index for index, piece in enumerate(_byte_pieces())}
     vocabulary |= {BEGIN: bos, END: eos}
-    tokenizer = {
+    tokenizer: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

@@ -17,7 +17,7 @@ from biencoder.types import IntArray
 
 # Measured on XQuAD (benchmarks/readable.py, results/readable.json): see there for the languages.
 MAX_UNKNOWN_SHARE = 0.10
-MAX_TOKENS_PER_CHARACTER = 0.50
+MAX_TOKENS_PER_CHARACTER = 0.55
 MIN_CHARACTERS = 12
 
 

@@ -33,11 +33,11 @@ def save_state(
         _sync(path)
     target = folder / f"step-{step}"
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(draft, target)
+    draft.replace(target)
     pointer = folder / (_LATEST + ".tmp")
     pointer.write_text(target.name, encoding="utf-8")
     _sync(pointer)
-    os.replace(pointer, folder / _LATEST)
+    pointer.replace(folder / _LATEST)
     _sync(folder)
     for other in folder.glob("step-*"):
         if other != target:

@@ -131,7 +131,7 @@ def _train_step(
     targets_SD = torch.from_numpy(data.targets_SD[rows].astype(np.float32))
     cosine, similarity = _losses(pooled_SD, targets_SD, settings)
     loss = cosine + settings.similarity_weight * similarity
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = weights.step(share)
     return StepRecord(
         step=step,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -98,10 +97,10 @@ def _save_array(path: Path, array: npt.NDArray[np.generic]) -> None:
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         np.save(file, array)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
-    os.replace(temporary, path)
+    temporary.replace(path)

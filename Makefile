@@ -1,0 +1,44 @@
+# `make demo` and `make test` are the two commands a newcomer needs; each makes .venv if it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test lint types soak bench clean
+
+# The base install, for using the tool.
+.venv/.base: pyproject.toml constraints.txt
+	@echo "Making .venv with the packages that biencoder runs on: about 250 MB to download and 1.1 GB"
+	@echo "on disk with PyTorch's CPU build; with the CUDA build (the default on Linux) about 3 GB and 7 GB."
+	@echo "For the CPU build put PyTorch in first: see https://pytorch.org/get-started/locally/"
+	@test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+# What tests, the teacher and the comparisons need on top.
+.venv/.dev: .venv/.base
+	@echo "Adding what the tests need: about 250 MB to download and 800 MB on disk."
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.base
+	$(BIN)/python examples/demo.py
+
+test: .venv/.dev lint types
+	$(BIN)/pytest -m "not soak"
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+soak: .venv/.dev
+	$(BIN)/pytest -m soak
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/encode.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,87 @@
+"""All that `biencoder check` looks at, in order; each finding comes as soon as it is known."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+
+from biencoder.config.dialects import read_json
+from biencoder.diagnosis import identity, probes
+from biencoder.diagnosis.card import card_scores
+from biencoder.diagnosis.cost import hours, memory
+from biencoder.diagnosis.findings import Finding, attempt, has_failed
+from biencoder.diagnosis.parity import parity
+from biencoder.embedder.device import Placement, place
+from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.hub import Source, locate
+from biencoder.embedder.loading import read_config
+from biencoder.embedder.notices import BiencoderWarning
+from biencoder.embedder.profile import read_profile
+from biencoder.errors import CheckpointError, InputError
+
+DOCUMENTS = 1_000_000
+
+
+def check(name: str, *, dtype: str = "auto", documents: int = DOCUMENTS) -> Iterator[Finding]:
+    """Findings about a model, by family name, folder or hub id.
+
+    A checkpoint that must not be loaded ends in a failed finding. Raises UnknownModelError,
+    DeviceError, or InputError where ``documents`` is not positive: then there is nothing to check.
+    """
+    if documents < 1:
+        raise InputError(f"--documents {documents} is not a positive number")
+    placement, source = place(dtype), locate(name)
+    before = []
+    for finding in _before_loading(source, placement):
+        before.append(finding)
+        yield finding
+    if has_failed(before):
+        return
+    start = time.perf_counter()
+    try:
+        embedder = _load(name, dtype)
+    except CheckpointError as error:
+        yield Finding("loading", "failed", type(error).__name__, str(error))
+        return
+    yield identity.placement(embedder, time.perf_counter() - start)
+    yield from examine(embedder, documents=documents)
+
+
+def examine(embedder: Embedder, *, documents: int = DOCUMENTS) -> Iterator[Finding]:
+    """Findings about a loaded model: what it is, how it behaves, what it costs."""
+    profile, config = embedder.profile, embedder.config
+    yield identity.member(profile)
+    yield identity.weights(embedder)
+    yield identity.parameters(profile, config)
+    yield identity.licence(profile)
+    yield identity.prompts(profile)
+    yield identity.max_tokens(profile)
+    yield identity.dimensions(profile, config)
+    yield attempt("tokenizer", lambda: probes.tokenizer(embedder))
+    yield attempt("bidirectional", lambda: probes.bidirectional(embedder))
+    yield attempt("alone, in company", lambda: probes.company(embedder))
+    yield attempt("vectors", lambda: probes.unit_vectors(embedder))
+    raw = read_json(identity.base_folder(embedder.source) / "config.json")
+    yield attempt("transformers", lambda: parity(embedder, raw))
+    yield attempt("card's scores", lambda: card_scores(embedder))
+    yield attempt("hours", lambda: hours(embedder, documents))
+
+
+def _before_loading(source: Source, placement: Placement) -> Iterator[Finding]:
+    first = attempt("dialect", lambda: identity.dialect(source))
+    yield first
+    if first.state == "failed":
+        return
+    folder = identity.base_folder(source)
+    config = read_config(folder)
+    yield attempt("tensors", lambda: identity.tensors(source))
+    profile = read_profile(folder, config, name=folder.name, member=source.member)
+    yield memory(config, placement, profile.max_tokens)
+
+
+def _load(name: str, dtype: str) -> Embedder:
+    with warnings.catch_warnings():
+        # What loading warns about (licence, prompts) has a finding of its own here.
+        warnings.simplefilter("ignore", BiencoderWarning)
+        return Embedder.load(name, dtype=dtype)

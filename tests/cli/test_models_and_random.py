@@ -1,0 +1,60 @@
+"""`biencoder models` and `biencoder random`: the published figures, and checkpoints that load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from commands import fails, run, succeeds
+
+# Published or derived from published counts: text-models facts, section 1.
+PARAMETERS = {
+    "nvidia/llama-nv-embed-reasoning-3b": 3_212_749_824,
+    "nvidia/llama-embed-nemotron-8b": 7_504_924_672,
+    "nvidia/llama-nemotron-embed-1b-v2": 1_235_814_400,
+    "nvidia/llama-3.2-nemoretriever-300m-embed-v2": 569_415_680,
+    "nvidia/llama-nemotron-embed-vl-1b-v2": None,
+}
+
+
+def test_json_lists_the_family_with_its_parameters_and_limits() -> None:
+    code, out, _ = run("models", "--json")
+    assert code == 0
+    models = {model["id"]: model for model in json.loads(out)}
+    assert {id_: models[id_]["parameters"] for id_ in PARAMETERS} == PARAMETERS
+    needed = {"aliases", "dimensions", "hidden_size", "max_tokens", "license", "commercial_use"}
+    assert all(needed <= set(model) for model in models.values())
+    one = models["nvidia/llama-nemotron-embed-1b-v2"]
+    assert one["dimensions"] == [384, 512, 768, 1024, 2048]
+    assert "nvidia/llama-3.2-nv-embedqa-1b-v2" in one["aliases"]
+    assert [models[id_]["commercial_use"] for id_ in list(PARAMETERS)[:3]] == [False, False, True]
+
+
+def test_the_300m_is_said_to_have_no_public_weights() -> None:
+    output = " ".join(succeeds("models").split())
+    assert "No public weights" in output
+    assert "inferred" in output
+
+
+def test_random_refuses_what_cannot_be_made(tmp_path: Path) -> None:
+    fails("did you mean", "random", "1bb", "--to", tmp_path / "x")
+    fails("page tower", "random", "vl", "--to", tmp_path / "x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["300m", "nvidia/llama-3.2-nemoretriever-300m-embed-v2"])
+def test_a_model_without_public_weights_says_so(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("tea\n")
+    fails(
+        "no public weights",
+        "embed",
+        tmp_path / "t.txt",
+        "--output",
+        tmp_path / "v.npy",
+        "--model",
+        name,
+    )
