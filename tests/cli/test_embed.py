@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sentence_transformers.util.quantization import quantize_embeddings
+from tests.commands import fails, succeeds
 
 from biencoder import Embedder
-from commands import fails, succeeds
 
 
 @pytest.fixture(scope="module")

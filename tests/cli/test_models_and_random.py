@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from commands import fails, run, succeeds
+from tests.commands import fails, run, succeeds
 
 # Published or derived from published counts: text-models facts, section 1.
 PARAMETERS = {

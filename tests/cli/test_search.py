@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from commands import fails, run, succeeds
+from tests.commands import fails, run, succeeds
 
 CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs"
 

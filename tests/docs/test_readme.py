@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from commands import succeeds
+from tests.commands import succeeds
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def prepare(
     axes = principal_axes(targets[:: max(1, len(targets) // 50_000)])
     starts = np.cumsum([0, *(len(bundle) for bundle in bundles)])
     plan = plan_steps(
-        [range(start, stop) for start, stop in zip(starts[:-1], starts[1:], strict=True)],
+        [range(start, stop) for start, stop in pairwise(starts)],
         np.asarray([len(tokens) for tokens in ids]),
         tokens_per_step=TOKENS_PER_STEP,
         seed=SEED,

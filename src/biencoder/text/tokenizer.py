@@ -105,7 +105,7 @@ class TextTokenizer:
             if len(tokens) > max_tokens or shortened:
                 if truncate == "NONE":
                     raise too_long(first_row + index, len(tokens), max_tokens, at_least=shortened)
-                kept = self._kept_prefix(prefix, head, encoding) if truncate == "START" else 0
+                kept = self._kept_prefix(prefix, head) if truncate == "START" else 0
                 tokens = cut_tokens(tokens, max_tokens, truncate, kept)
                 cut += 1
             if self._readability and self._readability.is_unreadable(tokens, len(head), prefix):
@@ -120,7 +120,7 @@ class TextTokenizer:
         encodings: list[Any] = self._tokenizer.encode_batch_fast(clean)
         return encodings
 
-    def _kept_prefix(self, prefix: str, head: str, encoding: Any) -> int:
+    def _kept_prefix(self, prefix: str, head: str) -> int:
         """How many leading tokens are BOS or prompt.
 
         The prompt's last space belongs to the text's first piece, so a piece counts as prompt
