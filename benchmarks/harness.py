@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -92,3 +93,44 @@ def write_results(name: str, value: Mapping[str, Any]) -> Path:
 def _processor() -> str:
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
+
+
+def run_measured(command: list[str], *, poll: float = 0.02) -> dict[str, Any]:
+    """Run a command; its seconds, exit code, output, and peak memory in MB.
+
+    anonymous: the process's own pages (Linux), without files that it maps; total: all resident.
+    """
+    began = time.perf_counter()
+    peaks = {"RssAnon": 0, "VmRSS": 0}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        output: list[str] = []
+        assert process.stdout is not None
+        reader = threading.Thread(target=output.extend, args=(process.stdout,))
+        reader.start()
+        while process.poll() is None:
+            for name, value in _memory(process.pid).items():
+                peaks[name] = max(peaks[name], value)
+            time.sleep(poll)
+        reader.join()
+    return {
+        "seconds": time.perf_counter() - began,
+        "exit code": process.returncode,
+        "peak anonymous MB": peaks["RssAnon"] / 1000,
+        "peak resident MB": peaks["VmRSS"] / 1000,
+        "output": "".join(output),
+    }
+
+
+def _memory(pid: int) -> dict[str, int]:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return {
+        name: int(fields[name].split()[0]) * 1024 // 1000
+        for name in ("RssAnon", "VmRSS")
+        if name in fields
+    }

@@ -1,4 +1,4 @@
-"""What all tests share: no network, two threads, tiny checkpoints made once per session."""
+"""What all tests share: no network, one thread, tiny checkpoints made once per session."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 from pathlib import Path
 
 import pytest
+import torch
 
 from biencoder.embedder import notices
 from biencoder.embedder.embedder import Embedder
 from tests import tiny
+
+# Products of tiny matrices gain nothing from a second thread, and wait for it on a busy machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

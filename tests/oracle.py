@@ -81,17 +81,20 @@ def padded_vectors(model: Any, ids: Sequence[IntArray], *, side: str = "right") 
         mask[row, place] = 1
     states = model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
     weights = mask[:, :, None].float()
-    pooled: Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1)
-    return pooled / pooled.norm(dim=1, keepdim=True)
+    return _unit((states * weights).sum(dim=1) / weights.sum(dim=1))
 
 
 def vectors(model: Any, ids: Sequence[IntArray]) -> Tensor:
     """Unit vectors of texts that each ran alone, without padding."""
-    pooled = torch.stack([hidden_states(model, text).float().mean(dim=0) for text in ids])
-    return pooled / pooled.norm(dim=1, keepdim=True)
+    return _unit(torch.stack([hidden_states(model, text).float().mean(dim=0) for text in ids]))
 
 
 def cosines(left: Tensor, right: Tensor) -> Tensor:
     """Cosine row by row, in float64, so that the gate is not a rounding error itself."""
     a, b = left.double(), right.double()
-    return (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))
+    return (_unit(a) * _unit(b)).sum(dim=1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    unit: Tensor = vectors / vectors.square().sum(dim=1, keepdim=True).sqrt()
+    return unit

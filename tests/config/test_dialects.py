@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import tiny
 
 from biencoder.config.dialects import detect_dialect, parse_config, read_json, write_d1, write_d4
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import ConfigError
-from tests import tiny
 
 CONFIG = tiny.SHAPES["1b"]
 ROPE = {

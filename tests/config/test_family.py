@@ -55,5 +55,7 @@ def test_the_old_names_of_the_1b_and_300m_are_known() -> None:
 
 def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
     assert find_member("bert") is None
-    with pytest.raises(UnknownModelError, match=r"did you mean 'llama-embed-nemotron-8b'(.|\n)*mini"):
+    with pytest.raises(
+        UnknownModelError, match=r"did you mean 'llama-embed-nemotron-8b'(.|\n)*mini"
+    ):
         member_named("llama-embed-nemotron-8")

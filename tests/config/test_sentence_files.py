@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from biencoder.config.sentence_files import read_sentence_files, write_sentence_files
-from biencoder.errors import ConfigError
 from tests import tiny
+
+from biencoder.config.sentence_files import (
+    SentenceFiles,
+    read_sentence_files,
+    write_sentence_files,
+)
+from biencoder.errors import ConfigError
 
 OLD, NEW = "sentence_transformers.models", "sentence_transformers.base.modules"
 
@@ -87,7 +92,7 @@ def test_what_would_change_the_vectors_is_refused(
 
 def test_a_folder_without_the_files_is_silent(tmp_path: Path) -> None:
     files = read_sentence_files(tmp_path)
-    assert files.pooling is files.query_prompt is files.max_tokens is files.normalizes is None
+    assert files == SentenceFiles()
 
 
 @pytest.mark.parametrize("document_key", ["document", "passage"])
@@ -100,12 +105,8 @@ def test_prompts_are_read_under_both_names(tmp_path: Path, document_key: str) ->
 
 @pytest.mark.parametrize("pooling", ["avg", "cls", "last"])
 def test_what_is_written_is_read_back(tmp_path: Path, pooling: Any) -> None:
-    from dataclasses import replace
-
     config = replace(tiny.SHAPES["1b"], pooling=pooling)
-    written = write_sentence_files(
-        config, query_prompt="q: ", document_prompt="", max_tokens=77
-    )
+    written = write_sentence_files(config, query_prompt="q: ", document_prompt="", max_tokens=77)
     for path, value in written.items():
         tiny.write_json(tmp_path / path, value)
     files = read_sentence_files(tmp_path)

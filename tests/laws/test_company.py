@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from tests import tiny
 
 from biencoder.batching.schedule import windows
 from biencoder.embedder import stream
 from biencoder.embedder.embedder import Embedder
 from biencoder.models import attention
-from tests import tiny
 
 LENGTHS = [1, 2, 7, 7, 64, 513]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import tiny
 
 from biencoder.batching.schedule import windows
 from biencoder.embedder import stream
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.notices import TruncationWarning
 from biencoder.errors import InputError, TooLongError
-from tests import tiny
 
 LIMIT = 20
 LONG = "the river takes the short way and the lake is left behind " * 3
@@ -97,7 +97,7 @@ def test_a_text_of_many_characters_is_cut_like_any_other(short: Embedder) -> Non
             [book],
             prefix="",
             max_tokens=LIMIT,
-            truncate=truncate,  # type: ignore[arg-type]
+            truncate=truncate,
         )
         assert len(encoded.ids[0]) == LIMIT
         assert encoded.cut == 1

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import tiny
 
 from biencoder.config.family import FAMILY
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.notices import LicenceWarning
 from biencoder.errors import DimensionError
-from tests import tiny
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import tiny
 
+from biencoder.batching import pack
 from biencoder.config.family import FAMILY, member_named
 from biencoder.config.prompts import BRIGHT_INSTRUCTIONS
 from biencoder.embedder import stream
@@ -15,7 +17,6 @@ from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.notices import LicenceWarning, PromptWarning
 from biencoder.errors import InputError
 from biencoder.types import IntArray
-from tests import tiny
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{LicenceWarning.__module__}.LicenceWarning")
 
@@ -42,11 +43,10 @@ class Seen:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ids: list[IntArray] = []
-        pack = stream.pack
 
         def spy(ids: list[IntArray], **options: Any) -> Any:
             self.ids.extend(ids)
-            return pack(ids, **options)
+            return pack.pack(ids, **options)
 
         monkeypatch.setattr(stream, "pack", spy)
 
@@ -81,15 +81,16 @@ def test_each_member_reads_its_own_prompt_in_one_string_with_the_text(
     text = "where do lakes come from?"
     model.encode_queries([text])
     model.encode_documents([text])
-    assert seen.strings() == [f"<|begin_of_text|>{query}{text}", f"<|begin_of_text|>{document}{text}"]
+    assert seen.strings() == [
+        f"<|begin_of_text|>{query}{text}",
+        f"<|begin_of_text|>{document}{text}",
+    ]
     for ids, prompt in zip(seen.ids, (query, document), strict=True):
         assert ids.tolist() == tiny.tokenizer().encode(prompt + text).ids
 
 
 @pytest.mark.parametrize("text", ["lake", "", "query: lake", " lake", "a\nb"])
-def test_bos_stands_once_in_front_and_no_eos_behind(
-    model: Embedder, seen: Seen, text: str
-) -> None:
+def test_bos_stands_once_in_front_and_no_eos_behind(model: Embedder, seen: Seen, text: str) -> None:
     model.encode_queries([text])
     (ids,) = seen.ids
     assert ids[0] == tiny.BOS

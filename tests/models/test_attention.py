@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
+from tests import tiny
 from torch import Tensor
 
 from biencoder.models import attention
 from biencoder.models.packed import Group
-from tests import tiny
 
 
 def by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -50,12 +50,13 @@ def test_gradients_of_both_ways_equal_those_of_the_formula(
     generator = torch.Generator().manual_seed(1)
     leaves = [torch.randn(7, n, 8, generator=generator).requires_grad_() for n in (4, 2, 2)]
     weight = torch.randn(7, 4, 8, generator=generator)
-    (by_hand(*leaves) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    (by_hand(*leaves) * weight).sum().backward()
     expected = [leaf.grad.clone() for leaf in leaves if leaf.grad is not None]
     for leaf in leaves:
         leaf.grad = None
-    out = attention.attend(*leaves, tiny.packed(tiny.random_ids([7])))
-    (out * weight).sum().backward()  # type: ignore[no-untyped-call]
+    q, k, v = leaves
+    out = attention.attend(q, k, v, tiny.packed(tiny.random_ids([7])))
+    (out * weight).sum().backward()
     for leaf, gradient in zip(leaves, expected, strict=True):
         torch.testing.assert_close(leaf.grad, gradient, rtol=0, atol=1e-5)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests import tiny
 from torch import Tensor
 
 from biencoder.config.dialects import write_d1
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import CheckpointError, ConfigError
-from tests import tiny
 
 Q = "layers.1.self_attn.q_proj.weight"
 
@@ -187,7 +187,7 @@ def test_a_tokenizer_larger_than_the_embedding_table_is_refused(tmp_path: Path) 
     raw = write_d1(tiny.SHAPES["1b"]) | {"vocab_size": 299}
     small = tensors()
     small["embed_tokens.weight"] = small["embed_tokens.weight"][:299].clone()
-    with pytest.raises(CheckpointError, match="token 299.*ends at 298"):
+    with pytest.raises(CheckpointError, match=r"token 299.*ends at 298"):
         load(tiny.write_checkpoint(tmp_path / "small", raw=raw, tensors=small))
 
 

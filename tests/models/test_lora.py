@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests import tiny
 from torch import Tensor
 
 from biencoder.config.adapter import parse_adapter
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import CheckpointError, ConfigError
-from tests import tiny
 
 R, ALPHA = 4, 10
 PLAIN: dict[str, Any] = {"peft_type": "LORA", "r": R, "lora_alpha": ALPHA, "bias": "none"}
@@ -68,8 +68,10 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     weights = tiny.weights(tiny.SHAPES["1b"])
     for module, (a, b) in halves().items():
         for row in range(b.shape[0]):
-            weights[f"{module}.weight"][row] += ALPHA / R * sum(
-                (b[row, rank] * a[rank] for rank in range(R)), torch.zeros(a.shape[1])
+            weights[f"{module}.weight"][row] += (
+                ALPHA
+                / R
+                * sum((b[row, rank] * a[rank] for rank in range(R)), torch.zeros(a.shape[1]))
             )
     folder = tiny.write_checkpoint(tmp_path_factory.mktemp("merged") / "1b", tensors=weights)
     return load(folder)

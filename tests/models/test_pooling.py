@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import tiny
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.models.pooling import normalize, pool
-from tests import tiny
 
 
 def test_pooling_by_hand() -> None:
@@ -41,7 +41,7 @@ def test_normalize_gives_length_1_in_float32_and_leaves_zero_finite() -> None:
 def test_pooling_comes_after_the_final_norm() -> None:
     model, batch = tiny.trunk(tiny.SHAPES["1b"]), tiny.packed(tiny.random_ids([9]))
     before = model.embed(batch)
-    model.norm.weight *= torch.linspace(0.5, 2.0, 64)
+    model.norm.weight.mul_(torch.linspace(0.5, 2.0, 64))
     torch.testing.assert_close(model.embed(batch), before * torch.linspace(0.5, 2.0, 64))
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from tests import oracle, tiny
 from transformers.models.llama.modeling_llama import (
     LlamaRMSNorm,
     LlamaRotaryEmbedding,
@@ -15,7 +16,6 @@ from transformers.models.llama.modeling_llama import (
 from biencoder.config.family import FAMILY
 from biencoder.models.llama import RMSNorm
 from biencoder.models.rope import RotaryTable, inverse_frequencies
-from tests import oracle, tiny
 
 MEMBERS = [member for member in FAMILY if member.config is not None]
 
@@ -111,7 +111,9 @@ def test_rotation_is_split_half_and_equals_transformers_bit_for_bit(dtype: torch
     x = torch.randn(40, 4, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
     reference = LlamaRotaryEmbedding(oracle.stock_config(config))
     cosines, sines = reference(x, positions[None])
-    expected, _ = apply_rotary_pos_emb(x.transpose(0, 1)[None], x.transpose(0, 1)[None], cosines, sines)
+    expected, _ = apply_rotary_pos_emb(
+        x.transpose(0, 1)[None], x.transpose(0, 1)[None], cosines, sines
+    )
     ours = RotaryTable(config).at(positions, 40, dtype).rotate(x)
     torch.testing.assert_close(ours, expected[0].transpose(0, 1), rtol=0, atol=1e-6)
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests import tiny
 from transformers import AutoModel, AutoTokenizer
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.notices import LicenceWarning
 from biencoder.errors import OutputError
 from biencoder.types import FloatArray
-from tests import tiny
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{LicenceWarning.__module__}.LicenceWarning")
 

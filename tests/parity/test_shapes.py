@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests import oracle, tiny
 
 from biencoder.models import attention
 from biencoder.models.pooling import normalize
-from tests import oracle, tiny
 
 # 513 and 700 tokens take the fused kernel, the others the two products (models/attention.py).
 LENGTHS = [700, 513, 512, 200, 64, 64, 20, 20, 3, 2, 1]
@@ -65,6 +65,14 @@ def test_both_attention_paths_give_the_same_states(
     fused = model(batch)
     assert not torch.equal(products, fused), "one path was taken twice"
     torch.testing.assert_close(products, fused, rtol=0, atol=2e-5)
+
+
+def test_bfloat16_holds_at_far_positions_where_a_rounded_rotary_table_would_not() -> None:
+    config = tiny.SHAPES["1b"]
+    ids = tiny.random_ids([3000], seed=6)
+    exact = tiny.trunk(config).embed(tiny.packed(ids))
+    rounded = tiny.trunk(config, torch.bfloat16).embed(tiny.packed(ids))
+    assert oracle.cosines(rounded, exact).min() >= 0.9995
 
 
 def test_the_recipe_would_show_a_forgotten_rope_factor() -> None:

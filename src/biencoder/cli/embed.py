@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,14 +101,15 @@ class _Job:
     cut: int = 0
     unreadable: int = 0
     width: int = 0
-    _ids: list[str] = field(default_factory=list)
+    # Filled by the thread that reads ahead, emptied here: a deque is safe at both ends.
+    _ids: deque[str] = field(default_factory=deque)
 
     def encode(
         self, reader: Any, **options: Any
     ) -> Iterator[tuple[list[str], npt.NDArray[np.generic]]]:
         for window in self.embedder.encode_stream(self._texts(reader), **options):
             count = len(window.vectors)
-            ids, self._ids = self._ids[:count], self._ids[count:]
+            ids = [self._ids.popleft() for _ in range(count)]
             self.rows += count
             self.tokens += window.tokens
             self.cut += window.cut

@@ -6,6 +6,7 @@ import os
 import time
 
 import numpy as np
+import torch
 
 from biencoder.config.model import LlamaConfig
 from biencoder.diagnosis.findings import Finding
@@ -19,6 +20,8 @@ from biencoder.types import IntArray
 
 DOCUMENT_TOKENS = 130
 _SECONDS = 3.0
+# Two processes that both want all cores get half of them each.
+_LEAST_SHARE = 0.6
 
 
 def memory(config: LlamaConfig, placement: Placement, max_tokens: int) -> Finding:
@@ -68,15 +71,20 @@ def hours(embedder: Embedder, documents: int) -> Finding:
     # Whole batches where time allows: a single text does not fill the machine.
     batches = int(_SECONDS / max(once * full, 1e-6))
     count = full * min(batches, 50) if batches else max(1, int(_SECONDS / once))
+    worked = time.process_time()
     seconds = _seconds(embedder, count, length)
+    share = _share(time.process_time() - worked, seconds)
     rate = count / seconds
     total = documents / rate / 3600
+    busy = embedder.placement.device.type == "cpu" and share < _LEAST_SHARE
+    reason = f"{rounded(rate)} a second, {rate * length:,.0f} tokens; measured on {count} in {seconds:.1f} s"
+    if busy:
+        reason += f"; other work left only {share:.0%} of the cores: ask again when it is done"
     return Finding(
         "hours",
-        "ok",
+        "warning" if busy else "ok",
         f"{_readable(total)} for {documents:,} documents of {length} tokens",
-        f"{rate:,.1f} documents a second, {rate * length:,.0f} tokens; measured on {count} documents"
-        f" in {seconds:.1f} s{_busy()}",
+        reason,
         {"hours": total, "documents": documents, "documents_per_second": rate, "measured": count},
     )
 
@@ -99,11 +107,18 @@ def _random_documents(config: LlamaConfig, count: int, length: int) -> list[IntA
     return list(generator.integers(0, config.vocab_size, size=(count, length), dtype=np.int64))
 
 
-def _busy() -> str:
-    cores = os.cpu_count() or 1
-    load = os.getloadavg()[0]
-    # Torch's own threads show in the load only after a while; a load above half is others' work.
-    return f"; the machine was busy (load {load:.1f} on {cores} cores)" if load > cores / 2 else ""
+def _share(worked: float, seconds: float) -> float:
+    """The part of its threads' time that this process worked: low where others take the cores."""
+    return worked / (seconds * min(torch.get_num_threads(), os.cpu_count() or 1))
+
+
+def rounded(rate: float) -> str:
+    """A rate for people, two digits at least.
+
+    >>> rounded(1234.5), rounded(2.53), rounded(0.0612)
+    ('1,234', '2.5', '0.061')
+    """
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
 
 
 def _readable(total: float) -> str:

@@ -9,7 +9,7 @@ import torch
 from biencoder.config.family import FAMILY
 from biencoder.diagnosis.advice import advise
 from biencoder.diagnosis.ceiling import Ceiling, layer_config, measure_ceiling
-from biencoder.diagnosis.cost import DOCUMENT_TOKENS, working_bytes
+from biencoder.diagnosis.cost import DOCUMENT_TOKENS, rounded, working_bytes
 from biencoder.diagnosis.findings import Datum, Finding
 from biencoder.diagnosis.machine import Machine, read_machine
 from biencoder.diagnosis.memory import gigabytes
@@ -52,7 +52,7 @@ def speed(ceiling: Ceiling) -> Finding:
         "ok",
         f"{ceiling.gigaflops:,.0f} GFLOP/s",
         f"measured on the 1b's layer, {ceiling.tokens:,} tokens at once, best of {ceiling.passes}; "
-        f"the 1b cannot exceed {rate:,.1f} documents of {DOCUMENT_TOKENS} tokens a second",
+        f"at this speed the 1b does at most {rounded(rate)} documents of {DOCUMENT_TOKENS} tokens a second",
         {"gigaflops": ceiling.gigaflops, "passes": ceiling.passes, "tokens": ceiling.tokens},
     )
 

@@ -21,8 +21,6 @@ from biencoder.types import Batch, IntArray
 OURS = "A bi-encoder turns a question and a document into vectors of one space."
 STRANGERS = (
     "Oxbow lakes are cut-off river bends.",
-    "The recipe asks for flour, sugar, butter and three eggs, mixed until the dough is smooth; it "
-    "rests for an hour before it is rolled out, cut and baked.",
     "x",
     # As long as OURS for a byte-level vocabulary, so that both stand in one group of equal length.
     OURS[::-1],
@@ -62,7 +60,7 @@ def bidirectional(embedder: Embedder) -> Finding:
     ids = _ids(embedder, OURS)
     short = _move_of_first(embedder.trunk, ids, embedder.trunk)
     long = _move_of_first(embedder.trunk, _repeated(ids, SHORT + 8), _first_layer(embedder.trunk))
-    moved = min(short, long) > _LEAST_MOVE
+    moved = short > _LEAST_MOVE and long > _LEAST_MOVE
     reason = "the first token sees the last" if moved else "the attention is causal or cut off"
     return Finding(
         "bidirectional",
@@ -77,7 +75,7 @@ def company(embedder: Embedder) -> Finding:
     """An embedding must be the same alone and in a batch with strangers."""
     alone = embedder.encode_documents([OURS])[0]
     worst = 0.0
-    for place in range(len(STRANGERS) + 1):
+    for place in (0, 2, len(STRANGERS)):
         texts = [*STRANGERS[:place], OURS, *STRANGERS[place:]]
         together = embedder.encode_documents(texts)[place]
         worst = max(worst, 1.0 - cosine(alone, together))
@@ -95,14 +93,14 @@ def company(embedder: Embedder) -> Finding:
 
 def unit_vectors(embedder: Embedder) -> Finding:
     """Finite vectors of length 1, in every size on offer, in both roles, for an empty text too."""
-    worst = 0.0
-    texts = [OURS, "", *STRANGERS]
-    for size in embedder.dimensions:
-        for encode in (embedder.encode_queries, embedder.encode_documents):
-            lengths = np.linalg.norm(encode(texts, dimensions=size).astype(np.float64), axis=1)
-            # A NaN would pass a comparison by being neither smaller nor larger.
-            worst = max(worst, float(np.nan_to_num(np.abs(lengths - 1), nan=np.inf).max()))
-    apart = 1.0 - cosine(*embedder.encode_documents([OURS, STRANGERS[0]]))
+    texts = [OURS, "", STRANGERS[0]]
+    full = embedder.encode_documents(texts)
+    parts = [full, embedder.encode_queries(texts)]
+    parts += [embedder.encode_documents([OURS], dimensions=size) for size in embedder.dimensions]
+    lengths = np.concatenate([np.linalg.norm(part.astype(np.float64), axis=1) for part in parts])
+    # A vector that is not finite ended in an EncodingError before it came here.
+    worst = float(np.abs(lengths - 1).max())
+    apart = 1.0 - cosine(full[0], full[2])
     fine = worst < 1e-5 and apart > 1e-6
     note = "; the checkpoint's own files do not normalise, biencoder does"
     reason = "unlike texts have unlike vectors" if apart > 1e-6 else "unlike texts have one vector"
@@ -116,9 +114,13 @@ def unit_vectors(embedder: Embedder) -> Finding:
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Cosine of two vectors, in float64: float32 could not tell 1 - 1e-7 from 1."""
+    """Cosine of two vectors, in float64: float32 could not tell 1 - 1e-7 from 1.
+
+    Zero where one has no direction (length 0, NaN, infinity), so that no probe takes it for equal.
+    """
     left, right = a.astype(np.float64), b.astype(np.float64)
-    return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
+    lengths = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(left @ right) / lengths if 0.0 < lengths < float("inf") else 0.0
 
 
 def rows_of_equal_length(rows: list[IntArray], device: torch.device) -> Packed:

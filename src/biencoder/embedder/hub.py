@@ -1,7 +1,7 @@
 """From the name that people use to a folder on this disk.
 
-Names are tried in this order: a member of the family (``mini``, ``1b``, a published id), a folder,
-a repository on the Hugging Face hub. From the hub only JSON and safetensors are asked for, never
+Names are tried in this order: ``mini``, a checkpoint folder, a member of the family (``1b``, a
+published id), a repository on the Hugging Face hub. From the hub only JSON and safetensors are asked for, never
 code and never a pickle; the small files come first, so a checkpoint that would be refused is
 refused before its gigabytes are fetched.
 """
@@ -56,11 +56,11 @@ def locate(name: str | Path, *, revision: str | None = None, weights: bool = Tru
     member = find_member(name) if isinstance(name, str) else None
     if member is MINI:
         return Source(BUNDLED / "mini", MINI, None, None)
-    if member is not None:
-        return _from_hub(member.id, member, revision, weights)
     folder = Path(name).expanduser()
+    if member is not None and not _is_checkpoint(folder):
+        return _from_hub(member.id, member, revision, weights)
     if folder.is_dir():
-        if not any((folder / file).exists() for file in ("config.json", "adapter_config.json")):
+        if not _is_checkpoint(folder):
             raise UnknownModelError(
                 f"the folder {folder} is no checkpoint: it holds no config.json",
                 hint="give the folder that holds config.json, tokenizer.json and *.safetensors",
@@ -69,6 +69,10 @@ def locate(name: str | Path, *, revision: str | None = None, weights: bool = Tru
     if _REPOSITORY.match(str(name)) and not str(name).startswith("."):
         return _from_hub(str(name), None, revision, weights)
     raise unknown_model(str(name))
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return any((folder / file).exists() for file in ("config.json", "adapter_config.json"))
 
 
 def _from_hub(

@@ -68,7 +68,12 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x_TD: Tensor) -> Tensor:
-        gated_TF = F.silu(self.gate_proj(x_TD)) * self.up_proj(x_TD)
+        gate_TF, up_TF = self.gate_proj(x_TD), self.up_proj(x_TD)
+        if torch.is_grad_enabled():
+            gated_TF = F.silu(gate_TF) * up_TF
+        else:
+            # Nothing is kept for a backward pass: two of the largest tensors less.
+            gated_TF = F.silu(gate_TF, inplace=True).mul_(up_TF)
         out: Tensor = self.down_proj(gated_TF)
         return out
 

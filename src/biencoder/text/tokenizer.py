@@ -102,14 +102,15 @@ class TextTokenizer:
         for index, (text, head, encoding) in enumerate(zip(texts, heads, encodings, strict=True)):
             tokens = np.asarray(encoding.ids, dtype=np.int64)
             shortened = len(head) < len(text)
+            # Before the cut: afterwards the tokens no longer belong to these characters.
+            if self._readability and self._readability.is_unreadable(tokens, len(head), prefix):
+                unreadable.append(index)
             if len(tokens) > max_tokens or shortened:
                 if truncate == "NONE":
                     raise too_long(first_row + index, len(tokens), max_tokens, at_least=shortened)
                 kept = self._kept_prefix(prefix, head) if truncate == "START" else 0
                 tokens = cut_tokens(tokens, max_tokens, truncate, kept)
                 cut += 1
-            if self._readability and self._readability.is_unreadable(tokens, len(head), prefix):
-                unreadable.append(index)
             ids.append(tokens)
         return Encoded(ids, cut, unreadable)
 
