@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from harness import interleaved, median, write_results
 
 from biencoder.models.attention import _fused, _products
+from harness import interleaved, median, write_results
 
 SHAPES = {"1B (32 query, 8 key heads)": (32, 8), "mini (6 query, 2 key heads)": (6, 2)}
 LENGTHS = (16, 64, 128, 256, 512, 1024, 2048)

@@ -1,13 +1,14 @@
 """Long documents into passages that the model reads whole, with the place where each begins.
 
-Splitting is semantic-text-splitter's: at headings, paragraphs, sentences, words, in that order,
-measured with the model's own tokenizer.
+Splitting is semantic-text-splitter's: at headings, paragraphs, sentences, words, in that order;
+lengths are the model's own tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from biencoder.errors import InputError
@@ -15,8 +16,8 @@ from biencoder.text.tokenizer import TextTokenizer
 
 # The length that small retrieval models are trained on; longer passages blur.
 PASSAGE_TOKENS = 200
-# A text of at most this many characters per token of the budget is surely short enough.
-_SURE_CHARACTERS = 1
+# A document's mean says how many characters a token takes; its denser passages need this margin.
+_MARGIN = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +29,57 @@ class Passage:
 
 
 class Chunker:
-    """Cuts documents at ``tokens`` tokens, prompt and special tokens counted."""
+    """Cuts documents at ``tokens`` tokens, prompt and special tokens counted.
 
-    def __init__(self, tokenizer: TextTokenizer, *, prefix: str, max_tokens: int) -> None:
-        from semantic_text_splitter import MarkdownSplitter, TextSplitter
+    The splitter itself counts characters, at the document's own rate of characters per token: with
+    a tokenizer inside it is dozens of times slower. Each passage is then counted in tokens, and one
+    that is too long is split again, by tokens.
+    """
 
-        overhead = tokenizer.count("", prefix)
-        self.capacity = min(PASSAGE_TOKENS, max_tokens) - overhead
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        *,
+        prefix: str,
+        max_tokens: int,
+        tokens: int = PASSAGE_TOKENS,
+    ) -> None:
+        self._tokenizer, self._prefix = tokenizer, prefix
+        self.limit = min(tokens, max_tokens)
+        self.capacity = self.limit - tokenizer.count("", prefix)
         if self.capacity < 8:
-            raise InputError(f"the model reads only {max_tokens} tokens: too few for passages")
-        self._plain: Any = TextSplitter.from_huggingface_tokenizer(tokenizer.raw, self.capacity)
-        self._markdown: Any = MarkdownSplitter.from_huggingface_tokenizer(
-            tokenizer.raw, self.capacity
-        )
+            raise InputError(f"{self.limit} tokens with the prompt are too few for passages")
 
     def split(self, text: str, *, markdown: bool = False) -> Iterator[Passage]:
         """The passages of a document, in order; a blank document has none."""
         if not text.strip():
             return
-        if len(text) <= self.capacity * _SURE_CHARACTERS:
+        tokens = self._tokenizer.count(text, self._prefix)
+        if tokens <= self.limit:
             yield Passage(text, 0)
             return
-        splitter = self._markdown if markdown else self._plain
-        for start, passage in splitter.chunk_indices(text):
-            yield Passage(passage, start)
+        characters = max(1, int(_MARGIN * self.capacity * len(text) / tokens))
+        passages = _split(text, characters, markdown)
+        counts = self._tokenizer.counts([passage.text for passage in passages], self._prefix)
+        for passage, count in zip(passages, counts, strict=True):
+            if count <= self.limit:
+                yield passage
+            else:
+                yield from self._by_tokens(passage)
+
+    def _by_tokens(self, passage: Passage) -> Iterator[Passage]:
+        for start, text in self._exact.chunk_indices(passage.text):
+            yield Passage(text, passage.start + start)
+
+    @cached_property
+    def _exact(self) -> Any:
+        from semantic_text_splitter import TextSplitter
+
+        return TextSplitter.from_huggingface_tokenizer(self._tokenizer.raw, self.capacity)
+
+
+def _split(text: str, characters: int, markdown: bool) -> list[Passage]:
+    from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+    splitter: Any = (MarkdownSplitter if markdown else TextSplitter)(characters)
+    return [Passage(passage, start) for start, passage in splitter.chunk_indices(text)]

@@ -77,7 +77,11 @@ class TextTokenizer:
 
     def count(self, text: str, prefix: str = "") -> int:
         """Tokens of prompt and text together, special tokens included."""
-        return len(self._tokenizer.encode(prefix + text).ids)
+        return self.counts([text], prefix)[0]
+
+    def counts(self, texts: Sequence[str], prefix: str = "") -> list[int]:
+        """As `count`, for many texts at once."""
+        return [len(encoding) for encoding in self._encode_batch([prefix + t for t in texts])]
 
     def encode(
         self,
