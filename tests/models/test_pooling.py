@@ -32,6 +32,16 @@ def test_a_long_half_precision_text_neither_overflows_nor_loses_its_terms(
     assert normalize(pooled).tolist() == [[0.5] * 4]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mean_between_two_half_precision_numbers_is_not_rounded_to_one_of_them(
+    dtype: torch.dtype,
+) -> None:
+    step = torch.finfo(dtype).eps
+    states = torch.tensor([[1.0], [1.0 + step]], dtype=dtype)
+    pooled = pool(states, tiny.packed(tiny.random_ids([2])), "avg")
+    assert pooled.item() == 1.0 + step / 2
+
+
 def test_normalize_gives_length_1_in_float32_and_leaves_zero_finite() -> None:
     vectors = normalize(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.bfloat16))
     assert vectors.dtype == torch.float32

@@ -10,14 +10,16 @@ import typer
 from biencoder.cli.show import say, warnings_as_lines
 
 NAME = "distil"
+SMOKE_DATA = Path("examples/fastapi-docs")
 HELP = "Train a small model from a teacher, by a recipe of the package."
 
 
 def run(
     recipe: Annotated[str, typer.Option(help="The recipe's name: mini.")] = "mini",
     data: Annotated[
-        Path, typer.Option(help="Folder with pairs/ and texts/ (with --smoke: a BEIR folder).")
-    ] = Path("../shared/data"),
+        Path | None,
+        typer.Option(help="Folder with pairs/ and texts/. With --smoke: a BEIR folder."),
+    ] = None,
     to: Annotated[
         Path, typer.Option(help="Folder for the run; the model comes into model/.")
     ] = Path("runs/mini"),
@@ -39,6 +41,12 @@ def run(
         raise InputError(
             f"{to} holds a run already", hint="go on with --resume, or give another --to"
         )
+    if data is None and not smoke:
+        raise InputError(
+            "the recipe needs its training texts",
+            hint="give --data FOLDER with pairs/english.jsonl.gz and texts/english.jsonl.gz, or --smoke",
+        )
+    data = data or SMOKE_DATA
     with warnings_as_lines():
         work = mini_run.smoke if smoke else mini_run.train
         for line in work(data, to, cache):

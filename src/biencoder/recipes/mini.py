@@ -40,6 +40,8 @@ SHARE = 0.5
 EVALUATED_PAIRS = 500
 
 SETTINGS = DistilSettings(sizes=MINI.dimensions, warmup_steps=100, evaluate_every=250)
+# The repository's own text is small: some passes over it fill two minutes.
+SMOKE_EPOCHS = 4
 SMOKE_SETTINGS = replace(SETTINGS, warmup_steps=5, evaluate_every=10_000, save_every=10_000)
 
 Progress = Callable[[str, int, int], None]
@@ -103,7 +105,7 @@ def build_student(teacher: MiniLMTeacher, axes: FloatArray) -> LlamaEncoder:
 
 
 def prepare(
-    bundles: Sequence[Bundle], cache: TeacherCache, tokenizer: TextTokenizer
+    bundles: Sequence[Bundle], cache: TeacherCache, tokenizer: TextTokenizer, *, epochs: int = 1
 ) -> tuple[DistilData, FloatArray]:
     """Tokens, turned targets and the step plan; also the axes, shape (384, 384)."""
     rows = [row for bundle in bundles for row in bundle]
@@ -122,6 +124,7 @@ def prepare(
         np.asarray([len(tokens) for tokens in ids]),
         tokens_per_step=TOKENS_PER_STEP,
         seed=SEED,
+        epochs=epochs,
     )
     identity = hashlib.sha256("".join(row.role + row.text for row in rows).encode()).hexdigest()
     return DistilData(ids, (targets @ axes).astype(np.float16), plan, identity), axes

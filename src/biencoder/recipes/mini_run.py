@@ -67,7 +67,10 @@ def smoke(data: Path, to: Path, cache_folder: Path) -> Iterator[str]:
         documents=list(documents.values()),
         qrels=judged,
     )
-    facts = yield from _run(bundles, questions, questions, mini.SMOKE_SETTINGS, to, cache_folder)
+    settings, epochs = mini.SMOKE_SETTINGS, mini.SMOKE_EPOCHS
+    facts = yield from _run(
+        bundles, questions, questions, settings, to, cache_folder, epochs=epochs
+    )
     start, end = facts["start"]["ndcg@10"], facts["student"]["ndcg@10"]
     if end <= start:
         raise EncodingError(
@@ -83,6 +86,8 @@ def _run(
     settings: DistilSettings,
     to: Path,
     cache_folder: Path,
+    *,
+    epochs: int = 1,
 ) -> Generator[str, None, dict[str, Any]]:
     """Teacher vectors, training, saving; returns the figures for the card."""
     began = time.time()
@@ -92,7 +97,7 @@ def _run(
     for done, total in mini.fill_cache(cache, teacher, texts):
         yield f"teacher: {done:,} of {total:,} texts"
     tokenizer = mini.mini_tokenizer(teacher)
-    prepared, axes = mini.prepare(bundles, cache, tokenizer)
+    prepared, axes = mini.prepare(bundles, cache, tokenizer, epochs=epochs)
     model = mini.build_student(teacher, axes)
     start = mini.score_student(model.to(torch.bfloat16), tokenizer, watched)
     model = mini.build_student(teacher, axes)

@@ -23,13 +23,19 @@ class StepPlan:
 
 
 def plan_steps(
-    bundles: Sequence[Sequence[int]], lengths: IntArray, *, tokens_per_step: int, seed: int
+    bundles: Sequence[Sequence[int]],
+    lengths: IntArray,
+    *,
+    tokens_per_step: int,
+    seed: int,
+    epochs: int = 1,
 ) -> StepPlan:
-    """Shuffle the bundles and cut them into steps of at most ``tokens_per_step`` tokens.
+    """Shuffle the bundles, anew each epoch, and cut them into steps of at most ``tokens_per_step``.
 
     The last, smaller step is kept: nothing is dropped.
     """
-    order = np.random.default_rng(seed).permutation(len(bundles))
+    source = np.random.default_rng(seed)
+    order = np.concatenate([source.permutation(len(bundles)) for _ in range(epochs)])
     steps: list[IntArray] = []
     rows: list[int] = []
     tokens = 0
