@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from biencoder.embedder import notices
 from biencoder.embedder.embedder import Embedder
@@ -19,6 +20,10 @@ from tests import tiny
 
 # Products of tiny matrices gain nothing from a second thread, and wait for it on a busy machine.
 torch.set_num_threads(1)
+
+# A law is not broken because the machine was busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

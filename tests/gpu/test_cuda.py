@@ -40,7 +40,9 @@ def test_variable_length_attention_equals_the_grouped_path(
     assert (varlen * grouped).sum(axis=1).min() >= 0.9995
 
 
-def test_an_embedding_is_the_same_alone_and_in_company_on_cuda(checkpoints: dict[str, Path]) -> None:
+def test_an_embedding_is_the_same_alone_and_in_company_on_cuda(
+    checkpoints: dict[str, Path],
+) -> None:
     model = Embedder.load(checkpoints["1b"], dtype="float32", device="cuda")
     together = model.encode_documents(TEXTS)
     alone = np.concatenate([model.encode_documents([text]) for text in TEXTS])
