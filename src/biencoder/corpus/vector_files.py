@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -28,8 +28,11 @@ class VectorWriter(Protocol):
     def append(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Add vectors, shape (n, width), with their ids."""
 
+    def finish(self) -> None:
+        """Write what only the last row settles."""
+
     def close(self) -> None:
-        """Finish the file."""
+        """Let go of the file, finished or not."""
 
 
 @contextmanager
@@ -52,9 +55,9 @@ def vector_file(path: Path) -> Iterator[VectorWriter]:
     try:
         if not path.parent.is_dir():
             raise OutputError(f"there is no folder {path.parent} to write {path.name} into")
-        writer = writers[path.suffix](draft)
-        yield writer
-        writer.close()
+        with closing(writers[path.suffix](draft)) as writer:
+            yield writer
+            writer.finish()
         draft.replace(path)
     except OSError as error:
         raise OutputError(
@@ -79,7 +82,7 @@ class _NpyWriter:
         self._width, self._dtype = vectors.shape[1], vectors.dtype
         self._file.write(np.ascontiguousarray(vectors).tobytes())
 
-    def close(self) -> None:
+    def finish(self) -> None:
         fields = (
             f"{{'descr': {self._dtype.str!r}, 'fortran_order': False, "
             f"'shape': ({self._rows}, {self._width}), }}"
@@ -89,6 +92,8 @@ class _NpyWriter:
         self._file.seek(0)
         self._file.write(b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little"))
         self._file.write(fields.ljust(room - 1).encode("ascii") + b"\n")
+
+    def close(self) -> None:
         self._file.close()
 
 
@@ -102,6 +107,9 @@ class _JsonlWriter:
         for id_, vector in zip(ids, vectors.tolist(), strict=True):
             line = json.dumps({"id": id_, "embedding": vector}, ensure_ascii=False)
             self._file.write(line + "\n")
+
+    def finish(self) -> None:
+        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
@@ -124,6 +132,10 @@ class _ParquetWriter:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema)
         self._writer.write_table(table)
+
+    def finish(self) -> None:
+        # The footer is written by closing, which is harmless twice.
+        self.close()
 
     def close(self) -> None:
         if self._writer is not None:
