@@ -66,16 +66,16 @@ def measure_1b(rounds: int) -> dict[str, Any]:
         return {
             "model": "1B shape, 3 layers, bfloat16, one token per byte",
             "passages of about 130 tokens": compare(
-                ours, peer, sized_texts(48, 90, 150), rounds, plain=plain
+                ours, peer, sized_texts(32, 90, 150), rounds, plain=plain
             ),
             "queries of 8 to 20 tokens": compare(
-                ours, peer, sized_texts(512, 0, 12), rounds, role="query"
+                ours, peer, sized_texts(320, 0, 12), rounds, role="query"
             ),
             "16 queries and 8 passages of up to 2,000 tokens": compare(
                 ours, peer, mixed_texts(), rounds
             ),
-            "8 texts of 2,000 tokens": long_texts(ours, 8, 2000, rounds),
-            "2 texts of 8,000 tokens": long_texts(ours, 2, 8000, rounds),
+            "4 texts of 2,000 tokens": long_texts(ours, 4, 2000, rounds),
+            "1 text of 8,000 tokens": long_texts(ours, 1, 8000, rounds),
         }
 
 

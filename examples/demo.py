@@ -13,11 +13,12 @@ from biencoder.embedder.memory_search import MemoryIndex
 from biencoder.text.snippet import snippet
 
 CORPUS = Path(__file__).with_name("fastapi-docs")
+ASK = '  .venv/bin/biencoder search "your question" --in examples/fastapi-docs'
 QUESTIONS = (
     "how do I let people upload pictures?",
-    "stop other websites from calling my API",
+    "how can I write unit tests for my app?",
     "run something after the answer was sent",
-    "write automatic checks for my endpoints",
+    "log in with a user name and password",
 )
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     for _ in index.add((page.id, page.title, page.text) for page in read_corpus(CORPUS)):
         pass
     console.print(
-        f"{index.documents} pages of the FastAPI documentation, {len(index.texts):,} passages, "
+        f"{index.documents} pages of the FastAPI documentation, {len(index.texts):,} passages,\n"
         f"encoded by [bold]mini[/bold] in {time.perf_counter() - began:.1f} s, offline.\n"
     )
     for question in QUESTIONS:
@@ -39,9 +40,8 @@ def main() -> None:
             console.print(f"  {hit.score:.2f}  [cyan]{hit.source}[/cyan]  ", end="")
             console.print(shown, markup=False, highlight=False)
         console.print()
-    console.print(
-        'Ask your own:  .venv/bin/biencoder search "your question" --in examples/fastapi-docs'
-    )
+    console.print("Ask your own:")
+    console.print(ASK, markup=False, highlight=False)
 
 
 if __name__ == "__main__":
