@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,17 +43,20 @@ def main() -> None:
     parser.add_argument("--only", choices=("1b", "mini", "start"))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    parts: dict[str, Callable[[int], dict[str, Any]]] = {
+    parts: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
         "1b": measure_1b,
         "mini": measure_mini,
         "start": measure_start,
     }
     for name, part in parts.items():
         if options.only in (None, name):
-            print(write_results(f"encode_{name}", part(options.rounds)))
+            for result in part(options.rounds):
+                # Written after each workload: a stopped run keeps what it has measured.
+                path = write_results(f"encode_{name}", result)
+            print(path)
 
 
-def measure_1b(rounds: int) -> dict[str, Any]:
+def measure_1b(rounds: int) -> Iterator[dict[str, Any]]:
     """The 1B shape cut to three layers, random weights."""
     assert NEMOTRON_1B.config is not None
     config = replace(NEMOTRON_1B.config, num_hidden_layers=3)
@@ -63,23 +66,25 @@ def measure_1b(rounds: int) -> dict[str, Any]:
         ours.save(Path(folder, "d4"))
         peer = load_peer(Path(folder, "d4"), "bfloat16")
         plain = load_peer(Path(folder, "d4"), "float32")
-        return {
-            "model": "1B shape, 3 layers, bfloat16, one token per byte",
-            "passages of about 130 tokens": compare(
-                ours, peer, sized_texts(32, 90, 150), rounds, plain=plain
+        result: dict[str, Any] = {"model": "1B shape, 3 layers, bfloat16, one token per byte"}
+        passages, queries = sized_texts(32, 90, 150), sized_texts(320, 0, 12)
+        workloads: dict[str, Callable[[], dict[str, Any]]] = {
+            "passages of about 130 tokens": lambda: compare(
+                ours, peer, passages, rounds, plain=plain
             ),
-            "queries of 8 to 20 tokens": compare(
-                ours, peer, sized_texts(320, 0, 12), rounds, role="query"
-            ),
-            "16 queries and 8 passages of up to 2,000 tokens": compare(
+            "queries of 8 to 20 tokens": lambda: compare(ours, peer, queries, rounds, role="query"),
+            "16 queries and 8 passages of up to 2,000 tokens": lambda: compare(
                 ours, peer, mixed_texts(), rounds
             ),
-            "4 texts of 2,000 tokens": long_texts(ours, 4, 2000, rounds),
-            "1 text of 8,000 tokens": long_texts(ours, 1, 8000, rounds),
+            "4 texts of 2,000 tokens": lambda: long_texts(ours, 4, 2000, rounds),
+            "1 text of 8,000 tokens": lambda: long_texts(ours, 1, 8000, rounds),
         }
+        for name, work in workloads.items():
+            result[name] = work()
+            yield result
 
 
-def measure_mini(rounds: int) -> dict[str, Any]:
+def measure_mini(rounds: int) -> Iterator[dict[str, Any]]:
     """The shipped model on real text, tokenising included."""
     ours = Embedder.load("mini")
     with tempfile.TemporaryDirectory() as folder:
@@ -103,10 +108,10 @@ def measure_mini(rounds: int) -> dict[str, Any]:
                 taken["all-MiniLM"], taken["ours"]
             )
             print(name, "x all-MiniLM", round(ratio(taken["all-MiniLM"], taken["ours"]), 2))
-        return result
+            yield result
 
 
-def measure_start(rounds: int) -> dict[str, Any]:
+def measure_start(rounds: int) -> Iterator[dict[str, Any]]:
     """Seconds until a newcomer sees something: help, and the first vector of a fresh process."""
     binary = str(Path(sys.executable).with_name("biencoder"))
     first = "from biencoder import Embedder; Embedder.load('mini').encode_queries(['hello'])"
@@ -121,7 +126,7 @@ def measure_start(rounds: int) -> dict[str, Any]:
     )
     result = {f"{name}, seconds": median(values) for name, values in taken.items()}
     print(result)
-    return result
+    yield result
 
 
 def compare(
