@@ -127,7 +127,7 @@ class Embedder:
         truncate: Truncate = "NONE",
         instruction: str | None = None,
     ) -> Iterator[Window]:
-        """Vectors of any number of texts, window by window in order, in bounded memory.
+        """Vectors of any number of texts, window by window in order.
 
         Each window counts its tokens, cut texts and unreadable texts; nothing is warned about.
         """
