@@ -6,6 +6,7 @@ emulated there, and its range is too small for these models).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,10 @@ from biencoder.errors import DeviceError
 # caches; a GPU wants enough tokens to fill its multiprocessors.
 CPU_TOKEN_BUDGET = 1024
 GPU_TOKEN_BUDGET = 16384
+
+# oneDNN keeps a compiled product for each shape that it meets, 1,024 of them unless told: in a long
+# stream of `mini`, where hardly two batches are alike, 400 MB. One batch needs up to 95 of them.
+_CPU_COMPILED_PRODUCTS = "128"
 
 _DTYPES = {
     "bfloat16": torch.bfloat16,
@@ -43,6 +48,9 @@ def place(dtype: str = "auto", device: str | None = None) -> Placement:
     Raises DeviceError for a device that is not there, an unknown name, or float16 on a CPU.
     """
     where = _device(device)
+    if where.type == "cpu":
+        # Read once, at the process's first product; a value that the user has set stays.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _CPU_COMPILED_PRODUCTS)
     budget = CPU_TOKEN_BUDGET if where.type == "cpu" else GPU_TOKEN_BUDGET
     if dtype == "auto":
         chosen, reason = _fast_dtype(where)
