@@ -41,7 +41,7 @@ def test_a_vector_is_the_same_alone_and_in_company_at_every_place(ours: int) -> 
 
 @pytest.mark.parametrize("short", [0, 10_000], ids=["fused kernel", "two products"])
 def test_nothing_leaks_over_the_bounds(short: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "SHORT", short)
+    monkeypatch.setattr(attention, "LONGEST_FOR_PRODUCTS", short)
     model = tiny.trunk(tiny.SHAPES["1b"])
     before = tiny.random_ids([30, 30, 9, 5], seed=2)
     strangers = tiny.random_ids([30, 30, 9, 5], seed=3)

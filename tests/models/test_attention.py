@@ -25,12 +25,17 @@ def by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out
 
 
-@pytest.mark.parametrize("short", [0, 10_000], ids=["fused kernel", "two products"])
+@pytest.mark.parametrize(
+    ("short", "rows"),
+    [(0, 128), (10_000, 128), (10_000, 4)],
+    ids=["fused kernel", "two products", "two products, four queries at a time"],
+)
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (4, 2), (4, 1), (6, 3)])
 def test_attention_is_softmax_over_the_own_text_only(
-    heads: int, kv_heads: int, short: int, monkeypatch: pytest.MonkeyPatch
+    heads: int, kv_heads: int, short: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attention, "SHORT", short)
+    monkeypatch.setattr(attention, "LONGEST_FOR_PRODUCTS", short)
+    monkeypatch.setattr(attention, "QUERY_ROWS", rows)
     lengths = [9, 9, 9, 4, 1, 1]
     generator = torch.Generator().manual_seed(0)
     q = torch.randn(33, heads, 8, generator=generator)
@@ -42,11 +47,16 @@ def test_attention_is_softmax_over_the_own_text_only(
     torch.testing.assert_close(out.double(), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("short", [0, 10_000], ids=["fused kernel", "two products"])
+@pytest.mark.parametrize(
+    ("short", "rows"),
+    [(0, 128), (10_000, 128), (10_000, 4)],
+    ids=["fused kernel", "two products", "two products, four queries at a time"],
+)
 def test_gradients_of_both_ways_equal_those_of_the_formula(
-    short: int, monkeypatch: pytest.MonkeyPatch
+    short: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attention, "SHORT", short)
+    monkeypatch.setattr(attention, "LONGEST_FOR_PRODUCTS", short)
+    monkeypatch.setattr(attention, "QUERY_ROWS", rows)
     generator = torch.Generator().manual_seed(1)
     leaves = [torch.randn(7, n, 8, generator=generator).requires_grad_() for n in (4, 2, 2)]
     weight = torch.randn(7, 4, 8, generator=generator)

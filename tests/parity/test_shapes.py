@@ -59,9 +59,9 @@ def test_both_attention_paths_give_the_same_states(
     shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, batch = tiny.trunk(tiny.SHAPES[shape]), tiny.packed(tiny.random_ids(LENGTHS, seed=3))
-    monkeypatch.setattr(attention, "SHORT", 10_000)
+    monkeypatch.setattr(attention, "LONGEST_FOR_PRODUCTS", 10_000)
     products = model(batch)
-    monkeypatch.setattr(attention, "SHORT", 0)
+    monkeypatch.setattr(attention, "LONGEST_FOR_PRODUCTS", 0)
     fused = model(batch)
     assert not torch.equal(products, fused), "one path was taken twice"
     torch.testing.assert_close(products, fused, rtol=0, atol=2e-5)

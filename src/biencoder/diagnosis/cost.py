@@ -14,7 +14,7 @@ from biencoder.diagnosis.memory import available_bytes, gigabytes
 from biencoder.embedder.device import Placement
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.stream import compute
-from biencoder.models.attention import SHORT
+from biencoder.models.attention import LONGEST_FOR_PRODUCTS, QUERY_ROWS
 from biencoder.models.checkpoint import count_parameters
 from biencoder.types import IntArray
 
@@ -31,7 +31,7 @@ def memory(config: LlamaConfig, placement: Placement, max_tokens: int) -> Findin
     """
     size = placement.dtype.itemsize
     weights = count_parameters(config) * size
-    usual = working_bytes(config, placement.token_budget, size, longest=SHORT)
+    usual = working_bytes(config, placement.token_budget, size, longest=LONGEST_FOR_PRODUCTS)
     longest = max(usual, working_bytes(config, max_tokens, size, longest=max_tokens))
     free = available_bytes(placement.device)
     enough = free is None or weights + usual <= free
@@ -52,11 +52,12 @@ def working_bytes(config: LlamaConfig, tokens: int, size: int, *, longest: int) 
     """Bytes alive at once while ``tokens`` packed tokens pass one layer, ``size`` bytes a number.
 
     An estimate from the widths: the residual stream and its neighbours, and the feed-forward's
-    three wide tensors or the attention's heads with their scores, whichever is larger. Only texts
-    up to 512 tokens have their scores written out.
+    three wide tensors or the attention's heads with their scores, whichever is larger. Scores are
+    written out for some queries of a text at a time, and not at all in the longest texts.
     """
     heads = (config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim
-    scores = 2 * config.num_attention_heads * longest if longest <= SHORT else 0
+    rows = min(longest, QUERY_ROWS) if longest <= LONGEST_FOR_PRODUCTS else 0
+    scores = 2 * config.num_attention_heads * rows
     attention = 2 * heads + scores
     widest = max(3 * config.intermediate_size, attention)
     return tokens * size * (4 * config.hidden_size + widest)

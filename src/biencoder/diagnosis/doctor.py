@@ -14,7 +14,7 @@ from biencoder.diagnosis.findings import Datum, Finding
 from biencoder.diagnosis.machine import Machine, read_machine
 from biencoder.diagnosis.memory import gigabytes
 from biencoder.embedder.device import CPU_TOKEN_BUDGET, GPU_TOKEN_BUDGET, Placement, place
-from biencoder.models.attention import SHORT, has_varlen
+from biencoder.models.attention import LONGEST_FOR_PRODUCTS, has_varlen
 from biencoder.models.checkpoint import count_parameters
 
 
@@ -107,7 +107,7 @@ def _attention(placement: Placement) -> Finding:
         value, reason = "variable length", "one call for a whole batch of texts"
     elif placement.device.type == "cpu":
         value = "by groups of equal length"
-        reason = f"two products up to {SHORT} tokens, torch's fused kernel above"
+        reason = f"two products up to {LONGEST_FOR_PRODUCTS:,} tokens, torch's fused kernel above"
     else:
         value, reason = "by groups of equal length", "torch's fused kernel"
     return Finding("attention", "ok", value, reason, {"variable_length": "variable" in value})
@@ -125,7 +125,7 @@ def _fitting(machine: Machine, placement: Placement) -> Finding:
     size = placement.dtype.itemsize
     needs = {
         member.name: count_parameters(member.config) * size
-        + working_bytes(member.config, budget, size, longest=SHORT)
+        + working_bytes(member.config, budget, size, longest=LONGEST_FOR_PRODUCTS)
         for member in FAMILY
         if member.config is not None
     }

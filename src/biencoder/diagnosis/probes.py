@@ -13,7 +13,7 @@ from torch import Tensor
 
 from biencoder.diagnosis.findings import Finding
 from biencoder.embedder.embedder import Embedder
-from biencoder.models.attention import SHORT
+from biencoder.models.attention import LONGEST_FOR_PRODUCTS
 from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
 from biencoder.types import Batch, IntArray
@@ -55,11 +55,13 @@ def bidirectional(embedder: Embedder) -> Finding:
     """Change only the last token: the first token's hidden state must move.
 
     A short text runs through the whole model. Longer texts take another attention kernel on a CPU,
-    so one of more than 512 tokens runs through the first layer.
+    so one that is long enough for it runs through the first layer.
     """
     ids = _ids(embedder, OURS)
     short = _move_of_first(embedder.trunk, ids, embedder.trunk)
-    long = _move_of_first(embedder.trunk, _repeated(ids, SHORT + 8), _first_layer(embedder.trunk))
+    long = _move_of_first(
+        embedder.trunk, _repeated(ids, LONGEST_FOR_PRODUCTS + 8), _first_layer(embedder.trunk)
+    )
     moved = short > _LEAST_MOVE and long > _LEAST_MOVE
     reason = "the first token sees the last" if moved else "the attention is causal or cut off"
     return Finding(

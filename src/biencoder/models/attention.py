@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from biencoder.models.packed import Packed
 
-# Up to here two plain products beat the fused kernel on a CPU (benchmarks/attention.py).
-SHORT = 512
+# Up to this length two plain products beat the fused kernel on a CPU, if they take so many queries
+# at a time that the scores stay in the cache (benchmarks/attention.py).
+LONGEST_FOR_PRODUCTS = 4096
+QUERY_ROWS = 128
 
 
 def attend(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
@@ -48,7 +50,7 @@ def _attend_varlen(
 def _attend_by_group(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
     parts = []
     for q, k, v in zip(*map(packed.split, (q_TNH, k_TKH, v_TKH)), strict=True):
-        short = q.shape[1] <= SHORT and q.device.type == "cpu"
+        short = q.shape[1] <= LONGEST_FOR_PRODUCTS and q.device.type == "cpu"
         parts.append((_products if short else _fused)(q, k, v).flatten(0, 1))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -61,18 +63,27 @@ def _fused(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:
 
 
 def _products(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:
-    """Two batched products with a softmax between; all query heads of a key head in one product."""
-    texts, length, heads, size = q_SLNH.shape
-    kv_heads = k_SLKH.shape[2]
-    rows = heads // kv_heads * length
-    q = q_SLNH.unflatten(2, (kv_heads, -1)).permute(0, 2, 3, 1, 4).reshape(-1, rows, size)
-    k = k_SLKH.permute(0, 2, 3, 1).reshape(-1, size, length)
-    v = v_SLKH.permute(0, 2, 1, 3).reshape(-1, length, size)
-    scores = torch.baddbmm(q.new_zeros(()), q, k, beta=0.0, alpha=size**-0.5)
+    """Two batched products with a softmax between, for some queries and all keys at a time."""
+    _, length, _, size = q_SLNH.shape
+    keys = k_SLKH.permute(0, 2, 3, 1).reshape(-1, size, length)
+    values = v_SLKH.permute(0, 2, 1, 3).reshape(-1, length, size)
+    parts = [_some_queries(q, keys, values) for q in q_SLNH.split(QUERY_ROWS, dim=1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _some_queries(q_SRNH: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """R queries of each text. keys: (S * K, H, L), values: (S * K, L, H).
+
+    All query heads of a key head stand in one product.
+    """
+    texts, rows, heads, size = q_SRNH.shape
+    kv_heads = len(keys) // texts
+    q = q_SRNH.unflatten(2, (kv_heads, -1)).permute(0, 2, 3, 1, 4).flatten(0, 1).flatten(1, 2)
+    scores = torch.baddbmm(q.new_zeros(()), q, keys, beta=0.0, alpha=size**-0.5)
     # Softmax works in float32 inside and rounds its result, as the reference does.
-    out = torch.bmm(scores.softmax(dim=-1), v)
+    out = torch.bmm(scores.softmax(dim=-1), values)
     return (
-        out.view(texts, kv_heads, -1, length, size)
+        out.view(texts, kv_heads, -1, rows, size)
         .permute(0, 3, 1, 2, 4)
-        .reshape(texts, length, heads, size)
+        .reshape(texts, rows, heads, size)
     )
