@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test lint types soak bench clean
+.PHONY: demo test lint types soak bench evidence clean
 
 # The base install, for using the tool.
 .venv/.base: pyproject.toml constraints.txt
@@ -39,6 +39,10 @@ soak: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/encode.py
+
+# Every number in the README, measured again; DATA=FOLDER adds the sets that may not be shipped.
+evidence: .venv/.dev
+	$(BIN)/python benchmarks/evidence.py $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from biencoder.corpus.beir import read_corpus, read_queries
 
-CORPUS = Path(__file__).parent.parent / "examples" / "fastapi-docs"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+CORPUS = EXAMPLES / "fastapi-docs" / "en"
 
 
 def sized_texts(count: int, shortest: int, longest: int) -> list[str]:

@@ -12,8 +12,8 @@ from biencoder.corpus.beir import read_corpus
 from biencoder.embedder.memory_search import MemoryIndex
 from biencoder.text.snippet import snippet
 
-CORPUS = Path(__file__).with_name("fastapi-docs")
-ASK = '  .venv/bin/biencoder search "your question" --in examples/fastapi-docs'
+CORPUS = Path(__file__).with_name("fastapi-docs") / "en"
+ASK = '  .venv/bin/biencoder search "your question" --in examples/fastapi-docs/en'
 QUESTIONS = (
     "how do I let people upload pictures?",
     "how can I write unit tests for my app?",

@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS: dict[str, float] = {
     "errors": 0,
     "types": 0,
+    "drafts": 0.5,
     "config": 1,
     "models": 2,
     "text": 3,
@@ -31,7 +32,7 @@ FLOORS: dict[str, float] = {
     "recipes": 7.5,
     "cli": 8,
 }
-TORCHLESS = {"errors", "types", "config", "text", "batching", "corpus"}
+TORCHLESS = {"errors", "types", "drafts", "config", "text", "batching", "corpus"}
 # errors is the ground that even types may stand on; the others on one floor are strangers.
 NEIGHBOURS = {("types", "errors")}
 

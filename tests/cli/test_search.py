@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.commands import fails, run, succeeds
 
-CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs"
+CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs" / "en"
 
 
 @pytest.fixture

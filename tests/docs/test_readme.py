@@ -27,14 +27,29 @@ def test_the_python_blocks_run_one_after_another() -> None:
         exec(compile(block, "README.md", "exec"), scope)
 
 
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all lines: later ones read what earlier ones wrote."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    return folder
+
+
+def test_every_measured_block_says_what_the_result_files_say() -> None:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import readme_blocks
+
+    assert set(re.findall(r"<!-- measured: (\w+) -->", README)) == set(readme_blocks.BLOCKS)
+    assert readme_blocks.with_blocks(README) == README
+
+
 @pytest.mark.parametrize(
     "line", [line[2:] for block in _blocks("console") for line in block.splitlines()]
 )
 def test_every_command_line_runs(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(workplace)
     words = shlex.split(line)
     assert words[0] == "biencoder"
     succeeds(*words[1:])

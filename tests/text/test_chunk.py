@@ -12,7 +12,7 @@ from biencoder.errors import InputError
 from biencoder.text.chunk import Chunker
 from biencoder.text.tokenizer import TextTokenizer
 
-CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs"
+CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs" / "en"
 PREFIX = "passage: "
 
 

@@ -10,7 +10,17 @@ import sys
 
 import typer
 
-from biencoder.cli import check, distil, doctor, embed, models, random, search
+from biencoder.cli import (
+    check,
+    distil,
+    doctor,
+    embed,
+    evaluate,
+    leaderboard,
+    models,
+    random,
+    search,
+)
 from biencoder.errors import BiencoderError
 
 app = typer.Typer(
@@ -21,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (models, embed, search, check, random, doctor, distil):
+for verb in (models, embed, search, evaluate, leaderboard, check, random, doctor, distil):
     app.command(name=verb.NAME, help=verb.HELP)(verb.run)
 
 

@@ -10,7 +10,7 @@ import typer
 from biencoder.cli.show import say, warnings_as_lines
 
 NAME = "distil"
-SMOKE_DATA = Path("examples/fastapi-docs")
+SMOKE_DATA = Path("examples/fastapi-docs/en")
 HELP = "Train a small model from a teacher, by a recipe of the package."
 
 

@@ -46,33 +46,65 @@ def read_corpus(folder: Path) -> Iterator[Document]:
 
 def read_queries(folder: Path) -> dict[str, str]:
     """Query id to text."""
+    return dict(read_query_rows(folder))
+
+
+def read_query_rows(folder: Path) -> Iterator[tuple[str, str]]:
+    """Query id and text, row by row: an id that stands there twice comes twice."""
     path = _existing(folder / "queries.jsonl")
     if path is None:
-        raise InputError(f"{folder} holds no queries.jsonl")
-    return {
-        str(_field(row, "_id", path, number)): str(_field(row, "text", path, number))
-        for number, row in read_jsonl(path)
-    }
+        raise InputError(f"{folder} holds no queries.jsonl", hint="give a folder in BEIR layout")
+    for number, row in read_jsonl(path):
+        yield str(_field(row, "_id", path, number)), str(_field(row, "text", path, number))
 
 
 def read_qrels(folder: Path, split: str = "test") -> dict[str, dict[str, int]]:
-    """Query id to document id to grade; the file's first line is its header."""
+    """Query id to document id to grade; a header line is passed over, none is needed.
+
+    A pair that is judged twice with different grades is an error.
+    """
     path = folder / "qrels" / f"{split}.tsv"
     if not path.exists():
-        raise InputError(f"{folder} holds no qrels/{split}.tsv")
+        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv"))) or "none"
+        raise InputError(f"{folder} holds no qrels/{split}.tsv", hint=f"splits there: {there}")
     qrels: dict[str, dict[str, int]] = {}
-    with path.open(encoding="utf-8") as lines:
-        next(lines, None)
-        for number, line in enumerate(lines, start=2):
-            parts = line.rstrip("\n").split("\t")
-            try:
-                query, document, grade = parts
-                qrels.setdefault(query, {})[document] = int(grade)
-            except ValueError:
-                raise InputError(
-                    f"{path}, line {number} is not query-id, corpus-id and a whole grade, tab-separated"
-                ) from None
+    for number, parts in _tab_separated(path):
+        try:
+            query, document, value = parts
+            grade = int(value)
+        except ValueError:
+            if number == 1:
+                continue
+            raise InputError(
+                f"{path}, line {number} is not query-id, corpus-id and a whole grade, tab-separated"
+            ) from None
+        if qrels.setdefault(query, {}).setdefault(document, grade) != grade:
+            raise InputError(f"{path}, line {number} judges {query!r}, {document!r} a second time")
     return qrels
+
+
+def read_exclusions(folder: Path, split: str = "test") -> dict[str, set[str]]:
+    """Documents that a query must not find, from ``excluded/<split>.tsv`` where there is one.
+
+    Two tab-separated columns under a header, as qrels without the grade. BRIGHT needs it: its
+    problems stand in its own corpus.
+    """
+    path = folder / "excluded" / f"{split}.tsv"
+    excluded: dict[str, set[str]] = {}
+    for number, parts in _tab_separated(path) if path.exists() else ():
+        if number == 1:
+            continue
+        if len(parts) != 2:
+            raise InputError(f"{path}, line {number} is not query-id and corpus-id, tab-separated")
+        excluded.setdefault(parts[0], set()).add(parts[1])
+    return excluded
+
+
+def _tab_separated(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, line.rstrip("\r\n").split("\t")
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,8 +1,4 @@
-"""Vectors to .npy, .jsonl or .parquet, window by window; the file appears when it is whole.
-
-Rows go to a temporary neighbour that takes the file's name at the end and is removed on a fault,
-so a full disk or a kill never leaves half a result under the name that was asked for.
-"""
+"""Vectors to .npy, .jsonl or .parquet, window by window; the file appears when it is whole."""
 
 from __future__ import annotations
 
@@ -15,7 +11,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from biencoder.errors import InputError, OutputError
+from biencoder.drafts import new_file
+from biencoder.errors import InputError
 
 Vectors = npt.NDArray[np.generic]
 
@@ -51,21 +48,9 @@ def vector_file(path: Path) -> Iterator[VectorWriter]:
             f"vectors cannot be written as {path.name!r}",
             hint=f"end the name in one of {', '.join(writers)}",
         )
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        if not path.parent.is_dir():
-            raise OutputError(f"there is no folder {path.parent} to write {path.name} into")
-        with closing(writers[path.suffix](draft)) as writer:
-            yield writer
-            writer.finish()
-        draft.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written: {error.strerror or error}",
-            hint="is the disk full or the folder read-only?",
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with new_file(path) as draft, closing(writers[path.suffix](draft)) as writer:
+        yield writer
+        writer.finish()
 
 
 class _NpyWriter:

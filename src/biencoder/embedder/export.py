@@ -1,22 +1,18 @@
 """Save a model as a folder that three libraries read alike, its licence beside it.
 
-Everything is written into a temporary neighbour and renamed at the end: no half-written model.
+The folder appears when it is whole: no half-written model.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biencoder.config.dialects import write_d4
 from biencoder.config.sentence_files import write_sentence_files
+from biencoder.drafts import new_folder, write_json
 from biencoder.embedder.profile import OWN_FILE, Profile
-from biencoder.errors import OutputError
 from biencoder.models.checkpoint import save_trunk
 
 if TYPE_CHECKING:
@@ -89,29 +85,3 @@ def copy_licence(source: Path, target: Path, profile: Profile) -> None:
         built = "\nBuilt with Llama.\n" if "Llama" in profile.license else "\n"
         text = f"{profile.name}\nLicence: {profile.license}\n{built}"
         (target / "LICENSE").write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: object) -> None:
-    """One JSON value, parents made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside ``folder`` that takes its name when all went well, and is removed if not."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not empty", hint="give a new folder")
-    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-    try:
-        draft.mkdir(parents=True)
-        yield draft
-        if folder.exists():
-            folder.rmdir()
-        draft.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} could not be written: {error}", hint="is the disk full or read-only?"
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -16,7 +16,7 @@ from biencoder.config.dialects import write_d1
 from biencoder.config.family import Member
 from biencoder.config.model import LlamaConfig
 from biencoder.config.sentence_files import write_sentence_files
-from biencoder.embedder.export import new_folder, write_json
+from biencoder.drafts import new_folder, write_json
 from biencoder.embedder.profile import OWN_FILE
 from biencoder.errors import InputError
 from biencoder.models.shards import write_shards

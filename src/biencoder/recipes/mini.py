@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +21,11 @@ from tokenizers.processors import TemplateProcessing
 
 from biencoder.config.family import MINI
 from biencoder.config.model import LlamaConfig
+from biencoder.corpus.beir import Document
+from biencoder.data.rows import PairRow
 from biencoder.embedder.stream import compute
-from biencoder.evaluate.retrieval import Scores, score_retrieval
+from biencoder.evaluate.judged_set import JudgedSet, judge
+from biencoder.evaluate.scoring import score_encoder
 from biencoder.models.llama import LlamaEncoder
 from biencoder.recipes.mini_data import Bundle
 from biencoder.text.tokenizer import TextTokenizer
@@ -38,6 +40,7 @@ TOKENS_PER_STEP = 8192
 TRAINED_TOKENS = 256
 SHARE = 0.5
 EVALUATED_PAIRS = 500
+MEASURES = ("ndcg@10", "recall@5")
 
 SETTINGS = DistilSettings(sizes=MINI.dimensions, warmup_steps=100, evaluate_every=250)
 # The repository's own text is small: some passes over it fill two minutes.
@@ -45,17 +48,6 @@ SMOKE_EPOCHS = 4
 SMOKE_SETTINGS = replace(SETTINGS, warmup_steps=5, evaluate_every=10_000, save_every=10_000)
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """Queries, documents and judgements to measure the student with."""
-
-    query_ids: Sequence[str]
-    queries: Sequence[str]
-    document_ids: Sequence[str]
-    documents: Sequence[str]
-    qrels: Mapping[str, Mapping[str, int]]
 
 
 def mini_config() -> LlamaConfig:
@@ -130,44 +122,33 @@ def prepare(
     return DistilData(ids, (targets @ axes).astype(np.float16), plan, identity), axes
 
 
-def score_student(model: LlamaEncoder, tokenizer: TextTokenizer, questions: Questions) -> Scores:
+def score_student(
+    model: LlamaEncoder, tokenizer: TextTokenizer, questions: JudgedSet
+) -> dict[str, float]:
     """nDCG@10 and Recall@5 of a student on questions, full size."""
 
-    def vectors(texts: Sequence[str], role: Role) -> FloatArray:
+    def encode(texts: Sequence[str], role: Role) -> FloatArray:
         ids = tokenize(tokenizer, texts, role)
         size = model.config.hidden_size
         return compute(ids, model=model, dimensions=size, token_budget=1024)
 
-    return score_retrieval(
-        questions.query_ids,
-        vectors(questions.queries, "query"),
-        questions.document_ids,
-        vectors(questions.documents, "document"),
-        questions.qrels,
-    )
+    return score_encoder(questions, encode, MEASURES)
 
 
-def score_teacher(teacher: MiniLMTeacher, questions: Questions) -> Scores:
+def score_teacher(teacher: MiniLMTeacher, questions: JudgedSet) -> dict[str, float]:
     """The same figures of the teacher, which reads the texts without prompts."""
-    return score_retrieval(
-        questions.query_ids,
-        teacher.encode(questions.queries),
-        questions.document_ids,
-        teacher.encode(questions.documents),
-        questions.qrels,
-    )
+    return score_encoder(questions, lambda texts, role: teacher.encode(texts), MEASURES)
 
 
-def holdout_questions(pairs: Sequence[Any]) -> Questions:
+def holdout_questions(pairs: Sequence[PairRow]) -> JudgedSet:
     """Held-out pairs as a retrieval task: find the positive among all held-out positives."""
-    documents = list(dict.fromkeys(pair.positive for pair in pairs))
-    place = {text: f"p{number}" for number, text in enumerate(documents)}
-    return Questions(
-        query_ids=[pair.id for pair in pairs],
-        queries=[pair.query for pair in pairs],
-        document_ids=list(place.values()),
-        documents=documents,
-        qrels={pair.id: {place[pair.positive]: 1} for pair in pairs},
+    positives = dict.fromkeys(pair.positive for pair in pairs)
+    place = {text: f"p{number}" for number, text in enumerate(positives)}
+    return judge(
+        [Document(id_, "", text) for text, id_ in place.items()],
+        [(pair.id, pair.query) for pair in pairs],
+        {pair.id: {place[pair.positive]: 1} for pair in pairs},
+        name="held-out pairs",
     )
 
 

@@ -47,7 +47,7 @@ positive among all held-out positives):
 | mini | {student[ndcg@10]:.3f} | {student[recall@5]:.3f} |
 | its teacher | {teacher[ndcg@10]:.3f} | {teacher[recall@5]:.3f} |
 
-Evaluation sets: see `benchmarks/results/mini_quality.json` in the repository.
+Evaluation sets: see `benchmarks/results/quality.json` in the repository.
 
 ## What it cannot do
 

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 from biencoder.config.family import MINI
-from biencoder.corpus.beir import read_corpus, read_qrels, read_queries
+from biencoder.corpus.beir import Document, read_corpus, read_qrels, read_queries
 from biencoder.data.rows import TextRow
+from biencoder.drafts import write_json
 from biencoder.embedder.device import place
 from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.export import write_json
 from biencoder.embedder.hub import Source
 from biencoder.embedder.profile import Profile
 from biencoder.errors import EncodingError
+from biencoder.evaluate.judged_set import JudgedSet, judge
 from biencoder.models.llama import LlamaEncoder
 from biencoder.recipes import mini
 from biencoder.recipes.mini_card import write_card
@@ -60,12 +61,11 @@ def smoke(data: Path, to: Path, cache_folder: Path) -> Iterator[str]:
         (TextRow(text, "query", str(data), "as stated there"),)
         for text in dict.fromkeys(text for id_, text in queries.items() if id_ not in judged)
     ]
-    questions = mini.Questions(
-        query_ids=list(judged),
-        queries=[queries[id_] for id_ in judged],
-        document_ids=list(documents),
-        documents=list(documents.values()),
-        qrels=judged,
+    questions = judge(
+        [Document(id_, "", text) for id_, text in documents.items()],
+        [(id_, queries[id_]) for id_ in judged],
+        judged,
+        name="pages that were not trained on",
     )
     settings, epochs = mini.SMOKE_SETTINGS, mini.SMOKE_EPOCHS
     facts = yield from _run(
@@ -81,8 +81,8 @@ def smoke(data: Path, to: Path, cache_folder: Path) -> Iterator[str]:
 
 def _run(
     bundles: Sequence[Bundle],
-    watched: mini.Questions,
-    questions: mini.Questions,
+    watched: JudgedSet,
+    questions: JudgedSet,
     settings: DistilSettings,
     to: Path,
     cache_folder: Path,
@@ -103,12 +103,11 @@ def _run(
     model = mini.build_student(teacher, axes)
     yield (
         f"{len(prepared.plan.steps):,} steps, {sum(map(len, prepared.ids)):,} tokens; "
-        f"nDCG@10 at the start {start.ndcg_at_10:.3f}"
+        f"nDCG@10 at the start {start['ndcg@10']:.3f}"
     )
 
     def evaluate(student: LlamaEncoder) -> dict[str, float]:
-        scores = mini.score_student(student, tokenizer, watched)
-        return {"ndcg@10": scores.ndcg_at_10, "recall@5": scores.recall_at_5}
+        return mini.score_student(student, tokenizer, watched)
 
     for record in distil(model, prepared, settings, folder=to, evaluate=evaluate):
         if record.step % 100 == 0:
@@ -120,9 +119,9 @@ def _run(
     student = mini.score_student(model, tokenizer, questions)
     reference = mini.score_teacher(teacher, questions)
     return {
-        "start": _figures(start),
-        "student": _figures(student),
-        "teacher": _figures(reference),
+        "start": start,
+        "student": student,
+        "teacher": reference,
         "texts": len(texts),
         "tokens": sum(map(len, prepared.ids)),
         "steps": len(prepared.plan.steps),
@@ -151,10 +150,6 @@ def save_student(model: LlamaEncoder, tokenizer: TextTokenizer, folder: Path) ->
     Embedder(
         trunk=model, tokenizer=tokenizer, profile=profile, placement=placement, source=source
     ).save(folder)
-
-
-def _figures(scores: Any) -> dict[str, float]:
-    return {"ndcg@10": scores.ndcg_at_10, "recall@5": scores.recall_at_5}
 
 
 def _bucket(id_: str) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from biencoder.drafts import new_file, write_json
 from biencoder.errors import InputError
 from biencoder.types import FloatArray
 
@@ -43,7 +44,7 @@ class TeacherCache:
                     hint="give another --cache folder",
                 )
         else:
-            _write_atomically(manifest, json.dumps(teacher, indent=1).encode())
+            write_json(manifest, teacher)
         self._place: dict[bytes, tuple[int, int]] = {}
         self._shards: list[npt.NDArray[np.float16]] = []
         for keys in sorted(folder.glob("keys-*.npy")):
@@ -94,13 +95,5 @@ def _vectors_beside(keys: Path) -> Path:
 
 
 def _save_array(path: Path, array: npt.NDArray[np.generic]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with new_file(path) as draft, draft.open("wb") as file:
         np.save(file, array)
-    temporary.replace(path)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -1,0 +1,71 @@
+"""Files and folders that appear when they are whole: written as a draft beside, then renamed.
+
+A full disk or a kill never leaves half a result under the name that was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from biencoder.errors import OutputError
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A draft that takes the name ``path`` when all went well, and is removed if not.
+
+    Raises OutputError where the folder is missing or the file cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"there is no folder {path.parent} to write {path.name} into")
+    draft = path.with_name(f".{path.name}.draft-{os.getpid()}")
+    try:
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written: {error.strerror or error}",
+            hint="is the disk full or the folder read-only?",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A draft folder that takes the name ``folder`` when all went well, and is removed if not.
+
+    Raises OutputError where something is there already, or where it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not empty", hint="give a new folder")
+    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if folder.exists():
+            folder.rmdir()
+        draft.replace(folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} could not be written: {error}", hint="is the disk full or read-only?"
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """One text in UTF-8, whole or not at all; parents are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with new_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """One JSON value, whole or not at all; parents are made."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

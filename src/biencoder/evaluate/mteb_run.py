@@ -1,0 +1,213 @@
+"""One task of mteb: what this model cannot read, what cannot be had, what stands already, the score."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biencoder.evaluate.benchmark_result import TaskScore, Unavailable
+from biencoder.evaluate.mteb_model import MtebModel
+
+if TYPE_CHECKING:
+    from mteb import ResultCache
+    from mteb.abstasks.abstask import AbsTask
+    from mteb.results import TaskResult
+
+_COUNTED_BEFORE = "texts were counted in an earlier run"
+_COUNTED_IN_PART = "counts are those of the last run, which resumed an earlier one"
+_TEXT_OF_PAGES = "documents have image and text; only the text was read"
+
+
+def run_task(
+    task: AbsTask,
+    model: MtebModel,
+    folder: Path,
+    *,
+    metric: str | None = None,
+    before: TaskScore | None = None,
+) -> TaskScore | Unavailable:
+    """Score a task, or read its score where mteb's files in ``folder`` hold all of it.
+
+    metric: a key of mteb's scores instead of the task's main one. before: this task in an earlier
+    summary, for the counts. Scores are read from mteb's files, which round to six decimals, so that
+    a resumed run and a fresh one give the same number.
+    """
+    import mteb
+    from mteb.abstasks.aggregated_task import AbsTaskAggregate
+
+    refusal = _unreadable(task, model)
+    if refusal:
+        return Unavailable(name=task.metadata.name, reason=refusal)
+    cache = mteb.ResultCache(folder)
+    if isinstance(task, AbsTaskAggregate):
+        return _run_aggregate(task, model, cache, metric)
+    stored = _stored(task, model, cache)
+    model.reset()
+    if stored is None or stored.get_missing_evaluations(task):
+        reason = _load(task)
+        if reason:
+            return Unavailable(name=task.metadata.name, reason=reason)
+        try:
+            _evaluate(task, model, cache, again=stored is None)
+        finally:
+            task.unload_data()
+        note = _COUNTED_IN_PART if stored is not None else ""
+        return _score(task, model, cache, metric, note=note)
+    score = _score(task, model, cache, metric, note=_COUNTED_BEFORE)
+    if isinstance(score, TaskScore) and before is not None:
+        return replace(score, counts=before.counts, prompts=before.prompts, note=before.note)
+    return score
+
+
+def _run_aggregate(
+    task: AbsTask, model: MtebModel, cache: ResultCache, metric: str | None
+) -> TaskScore | Unavailable:
+    """A task that is the mean of others: each is run by itself, then mteb combines its files."""
+    parts: Sequence[AbsTask] = task.metadata.tasks
+    done: list[TaskScore] = []
+    for part in parts:
+        outcome = run_task(part, model, cache.cache_path, metric=metric)
+        if isinstance(outcome, Unavailable):
+            reason = f"its part {outcome.name} is unavailable: {outcome.reason}"
+            return Unavailable(name=task.metadata.name, reason=reason)
+        done.append(outcome)
+    _evaluate(task, model, cache, again=False)
+    score = _score(task, model, cache, metric, note="")
+    if isinstance(score, Unavailable):
+        return score
+    counts: Counter[str] = Counter()
+    prompts: dict[str, dict[str, None]] = {}
+    for part_score in done:
+        counts.update(part_score.counts)
+        for side, texts in part_score.prompts.items():
+            prompts.setdefault(side, {}).update(dict.fromkeys(texts))
+    return replace(
+        score,
+        counts=dict(counts),
+        prompts={side: tuple(texts) for side, texts in prompts.items()},
+        note=next((part.note for part in done if part.note), ""),
+    )
+
+
+def _unreadable(task: AbsTask, model: MtebModel) -> str:
+    """Why a model of texts cannot do this task; empty where it can.
+
+    A search needs words on both sides; where a document has image and text, the text is enough.
+    """
+    from mteb.abstasks import AbsTaskRetrieval
+    from mteb.types import PromptType
+
+    sides = {"its inputs": list(task.metadata.modalities)}
+    if isinstance(task, AbsTaskRetrieval):
+        sides = {
+            "its queries": list(task.metadata.get_modalities(PromptType.query)),
+            "its documents": list(task.metadata.get_modalities(PromptType.document)),
+        }
+    for side, kinds in sides.items():
+        if "text" not in kinds or (kinds != ["text"] and len(sides) == 1):
+            return f"{side} are {' and '.join(kinds)}, and {model.name} reads text only"
+    return ""
+
+
+def _stored(task: AbsTask, model: MtebModel, cache: ResultCache) -> TaskResult | None:
+    """What an earlier run left of this task; None for nothing usable."""
+    try:
+        stored = cache.load_task_result(task.metadata.name, model.mteb_model_meta)
+    except ValueError:
+        # mteb writes its files in place: a run killed while writing leaves half a file.
+        return None
+    return stored if stored is not None and stored.is_mergeable(task) else None
+
+
+def _load(task: AbsTask) -> str:
+    """Load the data; the reason where they cannot be had, else nothing."""
+    import huggingface_hub.errors as hub
+    from datasets.exceptions import DatasetsError
+
+    # The hub's own name for what its HTTP library raises: httpx in one version, httpx2 in the next.
+    http_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
+    try:
+        # The seconds in mteb's files begin after this: they are those of encoding and scoring.
+        task.load_data()
+    except (OSError, http_error, DatasetsError, hub.EntryNotFoundError) as error:
+        return _first_line(error)
+    except ValueError as error:
+        # A data set of which only another part is in the local cache has no error class of its own.
+        if not str(error).startswith("Couldn't find cache for"):
+            raise
+        return _first_line(error)
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def _evaluate(task: AbsTask, model: MtebModel, cache: ResultCache, *, again: bool) -> None:
+    import mteb
+
+    with warnings.catch_warnings(), _no_inner_bars():
+        # A benchmark says which tasks it has; that newer ones exist helps nobody who asked for it.
+        warnings.filterwarnings("ignore", message="The task '.*' is superseded by")
+        mteb.evaluate(
+            model,
+            task,
+            cache=cache,
+            overwrite_strategy="always" if again else "only-missing",
+            co2_tracker=False,
+            public_only=False,
+            show_progress_bar=False,
+        )
+
+
+@contextmanager
+def _no_inner_bars() -> Iterator[None]:
+    """Without the bars of every small step on the data, which would break ours."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _score(
+    task: AbsTask, model: MtebModel, cache: ResultCache, metric: str | None, *, note: str
+) -> TaskScore | Unavailable:
+    """The score out of mteb's file: the plain mean over splits and subsets, none of them missing."""
+    stored = cache.load_task_result(task.metadata.name, model.mteb_model_meta)
+    assert stored is not None, "mteb keeps what it evaluates"
+    scores: dict[str, dict[str, float]] = {}
+    for split in task.eval_splits:
+        found = {entry["hf_subset"]: entry for entry in stored.scores.get(split, [])}
+        for subset in task.hf_subsets:
+            value = found.get(subset, {}).get(metric or "main_score")
+            if value is None or math.isnan(value):
+                reason = f"mteb gave no {metric or 'main score'} for {split}, {subset}"
+                return Unavailable(name=task.metadata.name, reason=reason)
+            scores.setdefault(split, {})[subset] = float(value)
+    values = [value for subsets in scores.values() for value in subsets.values()]
+    fresh = note != _COUNTED_BEFORE
+    notes = [note, _TEXT_OF_PAGES if "image" in task.metadata.modalities else ""]
+    return TaskScore(
+        name=task.metadata.name,
+        type=str(task.metadata.type),
+        metric=metric or str(task.metadata.main_score),
+        score=sum(values) / len(values),
+        scores=scores,
+        prompts={side: tuple(texts) for side, texts in model.prompts.items()},
+        counts=dict(model.counts) if fresh else {},
+        seconds=stored.evaluation_time,
+        note="; ".join(filter(None, notes)),
+    )

@@ -1,0 +1,123 @@
+"""`biencoder evaluate`: figures that the library gives too, JSON for programs, one clear sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.commands import fails, run, succeeds
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three documents, three questions, one of them without judgement."""
+    folder = tmp_path_factory.mktemp("data") / "small"
+    (folder / "qrels").mkdir(parents=True)
+    documents = {
+        "tea": "Green tea is brewed with hot water.",
+        "lake": "An oxbow lake is an old river bend.",
+        "ant": "Ants live in colonies.",
+    }
+    questions = {
+        "q1": "how is tea made?",
+        "q2": "where do oxbow lakes come from?",
+        "q3": "unjudged",
+    }
+    (folder / "corpus.jsonl").write_text(
+        "".join(
+            json.dumps({"_id": id_, "title": "", "text": text}) + "\n"
+            for id_, text in documents.items()
+        )
+    )
+    (folder / "queries.jsonl").write_text(
+        "".join(json.dumps({"_id": id_, "text": text}) + "\n" for id_, text in questions.items())
+    )
+    (folder / "qrels" / "test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nq1\ttea\t1\nq2\tlake\t1\n"
+    )
+    return folder
+
+
+def test_json_holds_metrics_intervals_bm25_and_model(small: Path, tmp_path: Path) -> None:
+    code, out, err = run("evaluate", "--data", small, "--output", tmp_path, "--json")
+    assert code == 0, err
+    (record,) = json.loads(out)
+    assert record["dataset"] == "data0/small" or record["dataset"].endswith("/small")
+    assert record["metrics"]["ndcg@10"] == record["metrics"]["recall@5"] == 1
+    assert record["intervals"]["ndcg@10"] == [1, 1]
+    assert record["bm25"]["metrics"]["ndcg@10"] == 1
+    assert record["model"]["name"] == "mini"
+    assert len(record["model"]["fingerprint"]) == 16
+    assert "1 queries without a judgement, left out" in err
+
+
+def test_results_are_kept_with_every_query_and_not_made_twice(small: Path, tmp_path: Path) -> None:
+    succeeds("evaluate", "--data", small, "--output", tmp_path)
+    files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert files == ["bm25.json", "bm25.queries.jsonl", "mini.json", "mini.queries.jsonl"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    succeeds("evaluate", "--data", small, "--output", tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
+
+
+def test_the_table_shows_every_form(small: Path, tmp_path: Path) -> None:
+    shown = succeeds(
+        "evaluate", "--data", small, "--output", tmp_path, "--dimensions", "64,384",
+        "--precision", "float32,binary", "--no-bm25",
+    )  # fmt: skip
+    assert "mini, 64d, binary" in shown
+    assert "BM25" not in shown
+    assert "100.0" in shown
+
+
+def test_aligned_folders_give_every_pair(tmp_path: Path) -> None:
+    code, out, err = run(
+        "evaluate", "--aligned", EXAMPLES / "xquad", "--languages", "en,de", "--no-bm25",
+        "--output", tmp_path, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    rows = {record["dataset"]: record["metrics"] for record in json.loads(out)}
+    assert set(rows) == {f"xquad/{a}-{b}" for a in ("en", "de") for b in ("en", "de", "mixed")}
+    assert rows["xquad/en-en"]["recall@5"] > 0.9
+    assert rows["xquad/en-mixed"]["same language@5"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arguments"),
+    [
+        ("say what to judge", ()),
+        ("say what to judge", ("--data", "x", "--suite", "qa")),
+        ("there is no folder no-such-folder", ("--data", "no-such-folder")),
+        ("no vectors of 100 dimensions", ("--dimensions", "100")),
+        ("is no list of numbers", ("--dimensions", "big")),
+        ("int4", ("--precision", "int4")),
+        ("splits there: test", ("--split", "dev")),
+        ("no language folder 'xx'", ("--languages", "xx,en")),
+        ("did you mean|known", ("--model", "minni")),
+        ("tokens|known", ("--bm25-tokens", "syllables")),
+    ],
+)
+def test_wrong_input_is_one_clear_sentence(
+    pattern: str, arguments: tuple[str, ...], small: Path, tmp_path: Path
+) -> None:
+    where: tuple[object, ...] = ("--data", small)
+    if not arguments or "--data" in arguments:
+        where = ()
+    elif "--languages" in arguments:
+        where = ("--aligned", EXAMPLES / "xquad")
+    fails(pattern, "evaluate", *where, *arguments, "--output", tmp_path)
+
+
+def test_questions_of_another_language_are_taken_from_their_folder(tmp_path: Path) -> None:
+    code, out, err = run(
+        "evaluate", "--data", EXAMPLES / "xquad/en", "--queries-from", EXAMPLES / "xquad/de",
+        "--output", tmp_path, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    (record,) = json.loads(out)
+    assert record["dataset"] == "xquad/en from de"
+    # The model reads English only: German questions find less, and the result says why.
+    assert record["metrics"]["ndcg@10"] < 0.7
