@@ -7,8 +7,8 @@ export HF_HUB_OFFLINE ?= 1
 
 # The base install, for using the tool.
 .venv/.base: pyproject.toml constraints.txt
-	@echo "Making .venv with the packages that biencoder runs on: about 250 MB to download and 1.1 GB"
-	@echo "on disk with PyTorch's CPU build; with the CUDA build (the default on Linux) about 3 GB and 7 GB."
+	@echo "Making .venv with the packages that biencoder runs on: about 285 MB to download and 1.2 GB"
+	@echo "on disk with PyTorch's CPU build; with the CUDA build (the default on Linux) some gigabytes more."
 	@echo "For the CPU build put PyTorch in first: see https://pytorch.org/get-started/locally/"
 	@test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
@@ -17,7 +17,7 @@ export HF_HUB_OFFLINE ?= 1
 
 # What tests, the teacher and the comparisons need on top.
 .venv/.dev: .venv/.base
-	@echo "Adding what the tests need: about 250 MB to download and 800 MB on disk."
+	@echo "Adding what the tests need: about 285 MB more to download and 1.1 GB on disk."
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

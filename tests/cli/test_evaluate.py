@@ -121,3 +121,43 @@ def test_questions_of_another_language_are_taken_from_their_folder(tmp_path: Pat
     assert record["dataset"] == "xquad/en from de"
     # The model reads English only: German questions find less, and the result says why.
     assert record["metrics"]["ndcg@10"] < 0.7
+
+
+def test_a_suite_whose_data_cannot_be_had_says_so_and_fails(tmp_path: Path) -> None:
+    code, out, err = run("evaluate", "--suite", "mlqa", "--output", tmp_path, "--json")
+    (record,) = json.loads(out)
+    assert code == 1
+    assert record["complete"] is False
+    assert record["mean"] is None
+    assert "MLQARetrieval" in record["unavailable"]
+    assert "Unavailable: MLQARetrieval" in err
+
+
+def test_a_suite_takes_a_set_from_a_folder_and_names_what_is_missing(
+    small: Path, tmp_path: Path
+) -> None:
+    code, out, err = run(
+        "evaluate", "--suite", "qa", "--folder", f"TechQA={small}", "--output", tmp_path, "--json"
+    )
+    assert code == 0, err
+    (record,) = json.loads(out)
+    assert {task["name"]: task["score"] for task in record["tasks"]} == {"TechQA": 1.0}
+    assert record["mean"] is None
+    assert len(record["unavailable"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arguments"),
+    [
+        ("did you mean 'mlqa'", ("--suite", "mlq")),
+        ("there is no benchmark 'BRIHT'", ("--benchmark", "BRIHT")),
+        ("--tasks means nothing here", ("--suite", "qa", "--tasks", "NQ")),
+        ("one size, in float32", ("--suite", "qa", "--precision", "int8")),
+        ("bring their own instructions", ("--suite", "qa", "--instruction", "x")),
+        ("is not NAME=PATH", ("--suite", "qa", "--folder", "techqa")),
+    ],
+)
+def test_wrong_input_to_benchmarks_is_one_clear_sentence(
+    pattern: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    fails(pattern, "evaluate", *arguments, "--output", tmp_path)

@@ -129,7 +129,8 @@ def run(
             choice = _Whole(benchmark, suite, _listed(tasks), _listed(languages), folder or [])
             result = _whole(choice, system, settings, prompting, split, output)
             show_benchmark(result, output, json_)
-            return
+            # Nothing was judged: a script must not take that for a success.
+            raise typer.Exit(0 if result.tasks else 1)
         if aligned:
             results = evaluate_aligned(
                 system,

@@ -34,7 +34,7 @@ from biencoder.evaluate.results import (
 )
 from biencoder.evaluate.scoring import score_queries
 from biencoder.evaluate.settings import Settings
-from biencoder.evaluate.significance import bootstrap_interval
+from biencoder.evaluate.significance import bootstrap_intervals
 from biencoder.evaluate.systems import EmbedderSystem, System
 from biencoder.evaluate.vector_store import Encoded, encode_to_disk, remove_vectors
 from biencoder.types import Precision
@@ -191,15 +191,15 @@ class _Run:
         path: Path,
     ) -> Result:
         queries = tuple(score_queries(self.judged, found, self.settings.functions()))
-        values = {m: [query.metrics[m] for query in queries] for m in self.settings.functions()}
+        names = list(self.settings.functions())
+        values = np.asarray([[query.metrics[name] for name in names] for query in queries])
+        intervals = bootstrap_intervals(values, seed=self.settings.seed)
         facts = self.judged.facts()
         result = Result(
             dataset=self.judged.name,
             system=name,
-            metrics={m: float(np.mean(v)) for m, v in values.items()},
-            intervals={
-                m: bootstrap_interval(v, seed=self.settings.seed) for m, v in values.items()
-            },
+            metrics=dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
+            intervals=dict(zip(names, intervals, strict=True)),
             model=model,
             data={**facts, "notes": {**self.judged.notes, **counts}},
             settings=self._settings(),

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from biencoder.errors import InputError
+
+Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -22,8 +25,15 @@ def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float
     >>> bootstrap_interval([0.5, 0.5, 0.5])
     (0.5, 0.5)
     """
-    means = _resampled_means(np.asarray(values, dtype=np.float64), seed)
-    return _middle(means)
+    return bootstrap_intervals(np.asarray(values, dtype=np.float64)[:, np.newaxis], seed=seed)[0]
+
+
+def bootstrap_intervals(values_QM: Floats, *, seed: int = 0) -> list[tuple[float, float]]:
+    """As `bootstrap_interval` for each column, all columns over the same resampled rows.
+
+    values_QM: float64, shape (queries, measures).
+    """
+    return [_middle(means) for means in _resampled_means(values_QM, seed).T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) 
     if len(a) != len(b):
         raise InputError(f"{len(a)} values cannot be paired with {len(b)}")
     differences = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
-    low, high = _middle(_resampled_means(differences, seed))
+    low, high = _middle(_resampled_means(differences[:, np.newaxis], seed)[:, 0])
     return Paired(
         difference=float(differences.mean()),
         low=low,
@@ -60,27 +70,31 @@ def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) 
     )
 
 
-def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
-    if len(values) == 0:
+def _resampled_means(values_QM: Floats, seed: int) -> Floats:
+    """Means of every column in each resample, shape (RESAMPLES, measures)."""
+    size = len(values_QM)
+    if size == 0:
         raise InputError("there is no judged query to take a mean of")
     source = np.random.default_rng(seed)
-    step = max(1, _PIECE // len(values))
-    means = [
-        values[source.integers(0, len(values), (min(step, RESAMPLES - start), len(values)))].mean(
-            axis=1
-        )
-        for start in range(0, RESAMPLES, step)
-    ]
+    step = max(1, _PIECE // size)
+    means = []
+    for start in range(0, RESAMPLES, step):
+        count = min(step, RESAMPLES - start)
+        drawn = source.integers(0, size, (count, size))
+        # How often each row was drawn, for all columns at once: one product instead of a gather.
+        places = (drawn + np.arange(count)[:, np.newaxis] * size).ravel()
+        times = np.bincount(places, minlength=count * size).reshape(count, size)
+        means.append(times @ values_QM / size)
     return np.concatenate(means)
 
 
-def _middle(means: np.ndarray) -> tuple[float, float]:
+def _middle(means: Floats) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
 
 
-def _sign_flip(differences: np.ndarray, seed: int) -> float:
+def _sign_flip(differences: Floats, seed: int) -> float:
     """Share of sign patterns whose mean is at least as far from zero as the observed one."""
     differences = differences[differences != 0]
     if len(differences) == 0:
