@@ -12,6 +12,7 @@ import typer
 
 from biencoder.cli import (
     check,
+    compare,
     distil,
     doctor,
     embed,
@@ -19,6 +20,7 @@ from biencoder.cli import (
     leaderboard,
     models,
     random,
+    report,
     search,
 )
 from biencoder.errors import BiencoderError
@@ -31,7 +33,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (models, embed, search, evaluate, leaderboard, check, random, doctor, distil):
+VERBS = (
+    *(models, embed, search),
+    *(evaluate, compare, leaderboard, report),
+    *(check, random, doctor, distil),
+)
+for verb in VERBS:
     app.command(name=verb.NAME, help=verb.HELP)(verb.run)
 
 

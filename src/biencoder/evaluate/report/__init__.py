@@ -1,0 +1,1 @@
+"""One page with tables and pictures of everything that was measured."""
