@@ -15,13 +15,14 @@ OURS, THEIRS = [1.0] * 12 + [0.0], [0.5] * 12 + [0.25]
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Two sets, each judged with two systems."""
+    folder = tmp_path / "results"
     for dataset, values in (("a", OURS), ("b", OURS[:4])):
         digest = f"d-{dataset}"
         texts = ["[bold]brackets[/bold] \x1b[2J"]
-        saved(tmp_path, made(values, dataset=dataset, digest=digest, texts=texts))
+        saved(folder, made(values, dataset=dataset, digest=digest, texts=texts))
         other = THEIRS[: len(values)]
-        saved(tmp_path, made(other, system="BM25", dataset=dataset, digest=digest, texts=texts))
-    return tmp_path
+        saved(folder, made(other, system="BM25", dataset=dataset, digest=digest, texts=texts))
+    return folder
 
 
 def test_two_files_give_a_verdict_in_words(results: Path) -> None:

@@ -40,11 +40,9 @@ def worst(material: Material, library: Library) -> Section | None:
             parts.append(_set(dataset, ours, others, material.metric, texts, first=not parts))
     if not parts:
         return None
-    note = (
-        ""
-        if library.sets
-        else (" Give `--data FOLDER` to see the documents’ texts and which were relevant.")
-    )
+    command = tag("code", "biencoder report … --data FOLDER")
+    hint = joined([command, " adds the documents’ texts and which were relevant."])
+    note = Html("") if library.sets else tag("p", hint, class_="note")
     return section(
         "worst",
         "Worst questions",
