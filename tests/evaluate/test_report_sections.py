@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,25 @@ def test_domains_are_used_where_results_name_them(tmp_path: Path) -> None:
     part = report(tmp_path, *results).section("domains")
     assert [head.words for head in part.all("h3")] == ["law", "tea"]
     assert "by domain" in part.first("figcaption").words
+
+
+def test_equal_scores_and_speeds_make_pictures_too(tmp_path: Path) -> None:
+    forms = [
+        made([0.5], system=f"mini {size}", model={"dimensions": size}, speed={"documents/s": 9.0})
+        for size in (64, 128)
+    ]
+    other = made([0.5], system="BM25", speed={"documents/s": 9.0})
+    page = report(tmp_path, *forms, other)
+    for section in ("compression", "speed"):
+        assert "nan" not in page.section(section).text
+        assert page.section(section).all("svg", "chart")
+
+
+def test_results_without_counts_intervals_or_machine_are_shown_all_the_same(tmp_path: Path) -> None:
+    bare = replace(made([0.5]), intervals={}, data={"digest": "d1"}, conditions={}, model={})
+    page = report(tmp_path, bare)
+    assert rows(page.section("scores").first("table")) == [["notes", "50.0", "–", "–"]]
+    assert "an unknown machine" in page.section("conditions").words
 
 
 def test_speed_stands_beside_quality(page: Page) -> None:

@@ -43,7 +43,7 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
     >>> round_ticks(0, 96)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     """
-    span = max(high - low, 1e-6)
+    span = max(high - low, 1.0)
     power = 10.0 ** math.floor(math.log10(span / most))
     step = next(s * power for s in (1, 2, 5, 10) if span / (s * power) <= most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

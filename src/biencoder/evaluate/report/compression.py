@@ -154,7 +154,7 @@ def _kept_table(name: str, entries: Sequence[Entry], metric: str) -> Html:
         )
     title = f"{metric_name(metric)} × 100 of "
     caption = joined([title, foreign(name), ", and how much of the full form’s is kept"])
-    return table(caption, [head], rows)
+    return table(caption, [head], rows, kind="forms")
 
 
 def _forms_in_order(entries: Sequence[Entry]) -> list[tuple[int, str, float]]:

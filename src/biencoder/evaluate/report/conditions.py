@@ -9,6 +9,7 @@ from biencoder.evaluate.report.benchmarks import model_name
 from biencoder.evaluate.report.markup import (
     Html,
     Section,
+    count_cell,
     foreign,
     joined,
     section,
@@ -145,7 +146,7 @@ def _model_row(system: str, facts: Any, forms: str) -> Html:
         td(tag("code", foreign(str(facts.get("fingerprint") or "–")))),
         td(_prompts(prompts) if prompts else "–"),
         td(foreign(str(facts.get("dtype", "–")))),
-        td(f"{limit:,}" if isinstance(limit, int) else "–", class_="number"),
+        count_cell(limit),
         td(forms),
         td(joined((foreign(f"{key} {value}") for key, value in others.items()), ", ") or "–"),
     )
@@ -171,7 +172,7 @@ def _data(material: Material) -> Html:
     rows = []
     for dataset, members in by_dataset(material.entries).items():
         data = members[0].result.data
-        cells = [td(f"{data.get(what, '–'):,}", class_="number") for what in counts]
+        cells = [count_cell(data.get(what)) for what in counts]
         digest = td(tag("code", str(data.get("digest", "–"))), class_="digest")
         rows.append(tr(th(foreign(dataset), scope="row"), *cells, digest))
     return table("Data", [head], rows) if rows else Html("")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from biencoder.evaluate.report.markup import (
     Html,
     Section,
+    count_cell,
     details,
     foreign,
     joined,
@@ -156,7 +157,7 @@ def _every_pair(entries: Sequence[Entry], metric: str) -> Html:
                 td(foreign(entry.system)),
                 td(percent(entry.result.metrics[metric]), class_="number"),
                 td(interval, class_="number"),
-                td(f"{entry.result.data.get('queries', '–')}", class_="number"),
+                count_cell(entry.result.data.get("queries")),
             )
         )
     return joined([table(counted(len(rows), "result"), [head], rows)])

@@ -50,6 +50,11 @@ def td(*content: str, **attributes: object) -> Html:
     return tag("td", *content, **attributes)
 
 
+def count_cell(count: object) -> Html:
+    """A whole number's cell, a dash for what is none."""
+    return td(f"{count:,}" if isinstance(count, int) else "–", class_="number")
+
+
 def tr(*cells: str, **attributes: object) -> Html:
     """A row."""
     return tag("tr", *cells, **attributes)

@@ -64,8 +64,8 @@ class Entry:
 
     @property
     def group(self) -> str:
-        """What the set is a part of, empty where it stands alone."""
-        return str(self.result.settings.get("group", ""))
+        """What the set is a part of."""
+        return str(self.result.settings.get("group") or "aligned sets")
 
     @property
     def form_order(self) -> tuple[int, int]:

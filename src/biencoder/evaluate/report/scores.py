@@ -9,6 +9,7 @@ from biencoder.evaluate.report.charts import REFERENCE, difference_bar
 from biencoder.evaluate.report.markup import (
     Html,
     Section,
+    count_cell,
     details,
     foreign,
     joined,
@@ -114,7 +115,7 @@ def _score_table(entries: Sequence[Entry], systems: Sequence[str], metric: str) 
             _score_cell(by_system.get(system), metric, best)
             for system, best in zip(systems, best_marked(values), strict=True)
         ]
-        counts = [_count_cell(members[0], what) for what in ("queries", "documents")]
+        counts = [count_cell(members[0].result.data.get(what)) for what in ("queries", "documents")]
         rows.append(tr(th(foreign(dataset), scope="row"), *cells, *counts))
     rows += _mean_row(entries, systems, metric)
     return table(f"{metric_name(metric)} × 100", [head], rows, kind="scores")
@@ -147,11 +148,6 @@ def _score_cell(entry: Entry | None, metric: str, best: bool) -> Html:
     return td(
         value, " ", tag("small", f"{percent(interval[0])}–{percent(interval[1])}"), class_="number"
     )
-
-
-def _count_cell(entry: Entry, what: str) -> Html:
-    count = entry.result.data.get(what)
-    return td(f"{count:,}" if isinstance(count, int) else "–", class_="number")
 
 
 def _all_measures(entries: Sequence[Entry]) -> Html:
