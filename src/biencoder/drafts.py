@@ -60,10 +60,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """One text in UTF-8, whole or not at all; parents are made."""
+    """One text in UTF-8, whole or not at all; parents are made.
+
+    Half a surrogate pair, which JSON may hold and UTF-8 may not, is written as JSON's escape.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -60,5 +60,5 @@ def test_another_prompt_limit_or_configuration_is_another_model(
 def test_a_folder_whose_weights_have_gone_is_an_error(folder: Path) -> None:
     embedder = Embedder.load(folder)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="holds no .safetensors"):
+    with pytest.raises(CheckpointError, match=r"holds no \.safetensors"):
         fingerprint(embedder)

@@ -101,3 +101,18 @@ def test_names_become_paths_that_every_system_takes(tmp_path: Path) -> None:
         "r/xquad-en-from-de/mini-128-dimensions-int8.json"
     )
     assert result_path(Path("r"), "../..", "/").parts == ("r", "unnamed", "unnamed.json")
+
+
+def test_a_damaged_query_line_is_one_clear_error(tmp_path: Path) -> None:
+    path = saved(tmp_path, RESULT)[0]
+    queries = path.with_name(path.stem + ".queries.jsonl")
+    queries.write_text(queries.read_text(encoding="utf-8") + '{"id": "q9"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="no result of this version"):
+        load_result(path)
+
+
+def test_half_a_surrogate_pair_in_a_text_is_kept(tmp_path: Path) -> None:
+    result = made([0.5], texts=["broken \ud83d emoji"])
+    path = tmp_path / "r.json"
+    save_result(result, path)
+    assert load_result(path).queries[0].text == "broken \ud83d emoji"

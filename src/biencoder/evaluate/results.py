@@ -85,14 +85,17 @@ def load_result(path: Path) -> Result:
     value = read_summary(path)
     value.pop("format")
     value["intervals"] = {name: (low, high) for name, (low, high) in value["intervals"].items()}
-    queries = tuple(
-        JudgedQuery(**{**row, "ranking": tuple((id_, score) for id_, score in row["ranking"])})
-        for _, row in read_jsonl(_beside(path))
-    )
     try:
+        queries = tuple(
+            JudgedQuery(**{**row, "ranking": tuple((id_, score) for id_, score in row["ranking"])})
+            for _, row in read_jsonl(_beside(path))
+        )
         return Result(**value, queries=queries)
-    except TypeError as error:
-        raise InputError(f"{path} is no result of this version: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} or the queries beside it are no result of this version: {error}",
+            hint="delete both; the next run of `biencoder evaluate` makes them anew",
+        ) from error
 
 
 def read_summary(path: Path) -> dict[str, Any]:
