@@ -16,7 +16,7 @@ from biencoder.models.packed import Packed
 # Up to this length two plain products beat the fused kernel on a CPU, if they take so many queries
 # at a time that the scores stay in the cache (benchmarks/attention.py).
 LONGEST_FOR_PRODUCTS = 4096
-QUERY_ROWS = 128
+QUERY_ROWS = 256
 
 
 def attend(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
