@@ -24,15 +24,17 @@ FLOORS: dict[str, float] = {
     "text": 3,
     "batching": 3,
     "corpus": 3,
+    "reading": 3.5,
     "embedder": 4,
     "diagnosis": 5,
+    "index": 5,
     "data": 6,
     "train": 6,
     "evaluate": 6,
     "recipes": 7.5,
     "cli": 8,
 }
-TORCHLESS = {"errors", "types", "drafts", "config", "text", "batching", "corpus"}
+TORCHLESS = {"errors", "types", "drafts", "config", "text", "batching", "corpus", "reading"}
 # errors is the ground that even types may stand on; the others on one floor are strangers.
 NEIGHBOURS = {("types", "errors")}
 

@@ -10,6 +10,9 @@
     ├── DeviceError                    500   a device or number format that this machine does not have
     ├── EncodingError                  500   the model gave a vector that is not finite
     ├── OutputError                    507   a result could not be written
+    ├── IndexDamagedError              500   an index that cannot be read as it stands
+    ├── LockedError                    423   another process is writing to the index
+    ├── FingerprintError               409   a model that did not make the vectors it is asked about
     └── MissingExtraError              501   an optional package is not installed
 
 Each message says what is wrong, what was expected, and (``hint``) what to do.
@@ -77,6 +80,22 @@ class OutputError(BiencoderError):
     """A result could not be written; nothing half-written was left behind."""
 
     status = 507
+
+
+class IndexDamagedError(BiencoderError):
+    """An index that cannot be read as it stands."""
+
+
+class LockedError(BiencoderError):
+    """Another process is writing to this index."""
+
+    status = 423
+
+
+class FingerprintError(BiencoderError):
+    """The model at hand did not make the vectors that it is asked about."""
+
+    status = 409
 
 
 class MissingExtraError(BiencoderError):

@@ -116,7 +116,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield number, _object(line, path, number)
+                    yield number, json_object(line, path, number)
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not UTF-8 text: {error}") from error
         except (gzip.BadGzipFile, EOFError) as error:
@@ -133,7 +133,8 @@ def open_text(path: Path) -> IO[str]:
         raise InputError(f"{path} cannot be opened: {error.strerror}") from error
 
 
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+def json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """One line of a .jsonl file; raises InputError with its number where it is no JSON object."""
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:

@@ -23,8 +23,8 @@ from biencoder.corpus.beir import (
 from biencoder.errors import InputError
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown", ".rst", ".text")
-_TEXT_FIELDS = ("text", "query", "question", "content", "passage")
-_ID_FIELDS = ("_id", "id")
+TEXT_FIELDS = ("text", "query", "question", "content", "passage")
+ID_FIELDS = ("_id", "id")
 
 Lines = Literal["texts", "one text"]
 
@@ -83,7 +83,7 @@ class Reader:
     def _file(self, path: Path, name: str) -> Iterator[Document]:
         if ".jsonl" in path.suffixes:
             for number, row in read_jsonl(path):
-                yield _row(row, path, name, number)
+                yield row_document(row, path, name, number)
         elif path.suffix == ".txt" and self.lines == "texts":
             with open_text(path) as lines:
                 for number, line in enumerate(_decoded(lines, path), start=1):
@@ -112,12 +112,13 @@ def _decoded(lines: Iterator[str] | Any, path: Path) -> Iterator[str]:
         ) from error
 
 
-def _row(row: dict[str, Any], path: Path, name: str, number: int) -> Document:
-    text_field = next((key for key in _TEXT_FIELDS if isinstance(row.get(key), str)), None)
+def row_document(row: dict[str, Any], path: Path, name: str, number: int) -> Document:
+    """A row as a document, its text and id under any of the usual names; InputError without a text."""
+    text_field = next((key for key in TEXT_FIELDS if isinstance(row.get(key), str)), None)
     if text_field is None:
         raise InputError(
-            f"{path}, line {number} has no text: none of {', '.join(_TEXT_FIELDS)} is a string there",
+            f"{path}, line {number} has no text: none of {', '.join(TEXT_FIELDS)} is a string there",
             hint=f"the fields there are {', '.join(map(repr, row)) or 'none'}",
         )
-    id_ = next((str(row[key]) for key in _ID_FIELDS if row.get(key) is not None), None)
+    id_ = next((str(row[key]) for key in ID_FIELDS if row.get(key) is not None), None)
     return Document(id_ or f"{name}:{number}", str(row.get("title") or ""), row[text_field])

@@ -1,0 +1,1 @@
+"""A folder of documents as a searchable index that survives whatever happens to its writer."""

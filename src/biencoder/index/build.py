@@ -1,0 +1,197 @@
+"""`biencoder index`: a folder into an index, or an index brought up to its folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from biencoder.embedder.dimensions import check_dimensions
+from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.fingerprint import fingerprint
+from biencoder.errors import InputError
+from biencoder.index.facts import (
+    CHUNK_TOKENS,
+    CUTTING_VERSION,
+    Facts,
+    check_same,
+    facts_of,
+    has_facts,
+    keep_in_ledger,
+    read_facts,
+    write_facts,
+)
+from biencoder.index.ingest import COMMIT_EVERY, Ingest, Tally
+from biencoder.index.layout import (
+    LOCK,
+    Generation,
+    Layout,
+    check_place,
+    create_layout,
+    is_index,
+    read_layout,
+)
+from biencoder.index.lock import writing
+from biencoder.index.mirror import make_mirror, open_mirror
+from biencoder.index.plan import Plan, list_sources, make_plan
+from biencoder.index.sources import documents
+from biencoder.index.writer import Writer, open_writer
+from biencoder.reading.limits import Limits
+from biencoder.reading.pool import ReaderPool
+
+DEFAULT_MODEL = "mini"
+# Vectors longer than this are narrowed down by a short form before they are compared whole.
+_LONG = 1024
+_PREFIX = 512
+
+Tick = Callable[[int], None]
+Meter = Callable[[str, int | None, str], AbstractContextManager[Tick]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run may be told. None: as the index has it, or the default for a new one.
+
+    commit_every: rows between two acknowledgements. retry: read failed files again. workers: processes
+    that read files. moved: the folder is the same as before under another name.
+    """
+
+    model: str | None = None
+    dimensions: int | None = None
+    chunk_tokens: int | None = None
+    commit_every: int = COMMIT_EVERY
+    retry: bool = False
+    moved: bool = False
+    workers: int = min(4, os.cpu_count() or 1)
+    limits: Limits = field(default_factory=Limits)
+
+
+def index_folder(
+    source: str | Path,
+    to: str | Path,
+    options: Options = Options(),
+    *,
+    embedder: Embedder | None = None,
+    meter: Meter | None = None,
+) -> Tally:
+    """Make or update the index ``to`` of a folder or file; when this returns, all is on the disk.
+
+    meter: makes a progress bar from a label, a total and a unit. Raises InputError, LockedError,
+    FingerprintError, OutputError; a file that cannot be read is in the tally's failures instead.
+    """
+    root, folder = Path(source).resolve(), Path(to)
+    list_sources(root)
+    check_place(folder)
+    if not is_index(folder):
+        # A model that cannot be loaded must not leave an empty index.
+        embedder = embedder or Embedder.load(options.model or DEFAULT_MODEL)
+    with writing(folder / LOCK, verb="index"):
+        layout = read_layout(folder) if is_index(folder) else create_layout(folder)
+        return _Run(layout, options, root, embedder, meter or silent).all()
+
+
+@dataclass
+class _Run:
+    layout: Layout
+    options: Options
+    root: Path
+    embedder: Embedder | None
+    meter: Meter
+
+    def all(self) -> Tally:
+        generation = self.layout.generation()
+        facts = self._facts(generation)
+        with open_writer(generation, facts.dimensions) as writer:
+            keep_in_ledger(writer.ledger, facts)
+            with self.meter("looking", None, "files") as tick:
+                plan = make_plan(
+                    self.root, writer.ledger, writer.columns, retry=self.options.retry, tick=tick
+                )
+            tally = self._ingest(writer, plan, facts)
+            tally.unchanged = plan.unchanged
+            tally.others = plan.others
+            # Those of earlier runs too: a failure is told until it is mended.
+            tally.failures = {e.source: e.reason for e in writer.ledger.entries("failed")}
+            writer.finish()
+            if open_mirror(generation.mirror, facts, writer.version) is None:
+                make_mirror(generation.mirror, writer.store, facts)
+        return tally
+
+    def _facts(self, generation: Generation) -> Facts:
+        """Those of the index, or new ones where its first run did not come to write them."""
+        if not has_facts(generation):
+            embedder = self._model(self.options.model or DEFAULT_MODEL)
+            facts = new_facts(embedder, self.options, self.root)
+            write_facts(generation, facts)
+            return facts
+        facts = read_facts(generation)
+        if facts.root == str(self.root):
+            return facts
+        if not self.options.moved:
+            raise InputError(
+                f"{self.layout.folder} is the index of {facts.root}, not of {self.root}",
+                hint="give another --to; or --moved, if it is the same folder under a new name",
+            )
+        facts = replace(facts, root=str(self.root))
+        write_facts(generation, facts)
+        return facts
+
+    def _model(self, name: str) -> Embedder:
+        if self.embedder is None:
+            self.embedder = Embedder.load(name)
+        return self.embedder
+
+    def _ingest(self, writer: Writer, plan: Plan, facts: Facts) -> Tally:
+        if not (plan.jobs or plan.gone or plan.failures or self.options.model):
+            return Tally()
+        embedder = self._model(self.options.model or facts.model)
+        check_same(facts, _asked(embedder, self.options, facts), self.layout.folder)
+        writer.plan(plan.wanted)
+        total = len(plan.wanted) + len(plan.failures)
+        with (
+            self.meter("indexing", total, "documents") as tick,
+            ReaderPool(self.options.workers, self.options.limits) as pool,
+        ):
+            ingest = Ingest(writer, embedder, facts, plan.columns, self.options.commit_every, tick)
+            return ingest.run(documents(plan, pool), plan.gone)
+
+
+def new_facts(embedder: Embedder, options: Options, root: Path) -> Facts:
+    """The facts of a new generation; raises DimensionError for a size that the model lacks."""
+    size = check_dimensions(options.dimensions, embedder.dimensions, embedder.profile.name)
+    return facts_of(
+        embedder,
+        options.model or embedder.profile.name,
+        dimensions=size,
+        chunk_tokens=options.chunk_tokens or CHUNK_TOKENS,
+        candidates=_candidates(embedder, size),
+        root=str(root),
+    )
+
+
+def _asked(embedder: Embedder, options: Options, facts: Facts) -> Facts:
+    """What this run would make, where it was not told to be as the index is."""
+    return replace(
+        facts,
+        model=options.model or facts.model,
+        fingerprint=fingerprint(embedder),
+        dimensions=options.dimensions or facts.dimensions,
+        chunk_tokens=options.chunk_tokens or facts.chunk_tokens,
+        cutting_version=CUTTING_VERSION,
+    )
+
+
+def _candidates(embedder: Embedder, size: int) -> str:
+    """How to narrow down: by a prefix the model was trained for, else by signs; short vectors not."""
+    if size < _LONG:
+        return "exact"
+    short = [d for d in embedder.dimensions if d <= min(_PREFIX, size // 2)]
+    return f"prefix {short[-1]}" if short else "binary"
+
+
+def silent(label: str, total: int | None, unit: str) -> AbstractContextManager[Any]:
+    """No progress bar."""
+    return nullcontext(lambda count: None)

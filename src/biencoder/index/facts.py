@@ -1,0 +1,142 @@
+"""What made a generation's vectors and passages, and the refusal of anything else.
+
+Stored in the ledger, with a copy beside it for the day when the ledger is lost. A vector of another
+model, or of another cutting, is never compared with these.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from biencoder import __version__
+from biencoder.drafts import write_json
+from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.fingerprint import fingerprint
+from biencoder.errors import FingerprintError, IndexDamagedError
+from biencoder.index.durable import sync_file
+from biencoder.index.layout import Generation
+from biencoder.index.ledger import Ledger
+
+FACT = "generation"
+# Bump when cutting or what is embedded changes: old passages are then not mixed with new ones.
+CUTTING_VERSION = 1
+CHUNK_TOKENS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """model: the name that it was loaded by. fingerprint: weights, tokenizer, configuration, prompts,
+    pooling and length limit in one hash (`embedder/fingerprint.py`). dimensions: numbers of a vector.
+    chunk_tokens: the longest passage, prompt included. candidates: how searching narrows down before
+    it compares full vectors. root: the folder that was indexed.
+    """
+
+    model: str
+    fingerprint: str
+    dimensions: int
+    chunk_tokens: int = CHUNK_TOKENS
+    cutting_version: int = CUTTING_VERSION
+    precision: str = "float32"
+    candidates: str = "exact"
+    root: str = ""
+    purpose: str = "index"
+    biencoder: str = __version__
+    created: str = ""
+
+    @property
+    def cutting(self) -> str:
+        """What decides where passages begin and end: part of every passage's id."""
+        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}"
+
+
+def facts_of(embedder: Embedder, name: str, **settings: Any) -> Facts:
+    """The facts of a new generation made with this model."""
+    size = settings.pop("dimensions", None) or embedder.dimensions[-1]
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return Facts(name, fingerprint(embedder), size, created=now, **settings)
+
+
+def write_facts(generation: Generation, facts: Facts) -> None:
+    """Keep them beside the ledger, on the disk when this returns; `keep_in_ledger` keeps them in it."""
+    write_json(_copy(generation), asdict(facts))
+    sync_file(_copy(generation))
+    sync_file(generation.folder)
+
+
+def keep_in_ledger(ledger: Ledger, facts: Facts) -> None:
+    """The second copy, should the first be damaged."""
+    with ledger.transaction():
+        ledger.set_fact(FACT, asdict(facts))
+
+
+def read_facts(generation: Generation) -> Facts:
+    """The facts of a generation.
+
+    Raises IndexDamagedError where neither copy can be read.
+    """
+    try:
+        return Facts(**json.loads(_copy(generation).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        known = _from_ledger(generation)
+        if known is None:
+            raise IndexDamagedError(
+                f"{_copy(generation)} cannot be read: {error}",
+                hint="the index no longer says which model made it; index the sources anew",
+            ) from error
+        return Facts(**known)
+
+
+def has_facts(generation: Generation) -> bool:
+    """Whether a first run came far enough to say what it makes."""
+    return _copy(generation).exists() or generation.ledger.exists()
+
+
+def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:
+    """Raise FingerprintError where what is asked for differs from what made the index."""
+    differing = [
+        f"{name}: {there!r} in the index, {asked!r} asked for"
+        for name, there, asked in (
+            ("model", facts.model, wanted.model),
+            ("weights, tokenizer or prompts", facts.fingerprint, wanted.fingerprint),
+            ("dimensions", facts.dimensions, wanted.dimensions),
+            ("chunk tokens", facts.chunk_tokens, wanted.chunk_tokens),
+            ("cutting", facts.cutting_version, wanted.cutting_version),
+        )
+        if there != asked and not (name == "model" and facts.fingerprint == wanted.fingerprint)
+    ]
+    if differing:
+        raise FingerprintError(
+            f"{folder} was made differently: {'; '.join(differing)}",
+            hint=f"biencoder reindex {folder} --model {wanted.model} makes it anew beside the old one",
+        )
+
+
+def check_query_model(facts: Facts, embedder: Embedder, folder: Path) -> None:
+    """Raise FingerprintError where a model did not make the index's vectors."""
+    there = fingerprint(embedder)
+    if there != facts.fingerprint:
+        raise FingerprintError(
+            f"{folder} was made with {facts.model} ({facts.fingerprint}); "
+            f"{embedder.profile.name} ({there}) gives vectors that cannot be compared with it",
+            hint=f"ask with --model {facts.model}, or change the index: "
+            f"biencoder reindex {folder} --model {embedder.profile.name}",
+        )
+
+
+def _from_ledger(generation: Generation) -> dict[str, Any] | None:
+    if not generation.ledger.exists():
+        return None
+    ledger = Ledger(generation.ledger, read_only=True)
+    try:
+        known: dict[str, Any] | None = ledger.fact(FACT)
+    finally:
+        ledger.close()
+    return known
+
+
+def _copy(generation: Generation) -> Path:
+    return generation.folder / "generation.json"

@@ -1,0 +1,144 @@
+"""Documents into a generation: fed through the model, committed some thousand rows at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import InputError
+from biencoder.index.facts import Facts
+from biencoder.index.feed import Document, Feed, Finished
+from biencoder.index.filter_check import ColumnType
+from biencoder.index.ledger import Entry
+from biencoder.index.rows import checksum, to_table
+from biencoder.index.writer import Rows, Writer
+
+COMMIT_EVERY = 10_000
+# A model that takes a second a passage would else lose hours to a kill.
+_COMMIT_SECONDS = 60.0
+
+
+@dataclass
+class Tally:
+    """What a run did. failures: source and reason; notes: what to know about files that were read;
+    others: files of kinds that are not read here.
+    """
+
+    documents: int = 0
+    chunks: int = 0
+    unreadable: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    others: tuple[Path, ...] = ()
+
+
+@dataclass
+class Ingest:
+    """One run; ``tick`` gets the number of documents done."""
+
+    writer: Writer
+    embedder: Embedder
+    facts: Facts
+    columns: dict[str, ColumnType]
+    commit_every: int = COMMIT_EVERY
+    tick: Callable[[int], None] = lambda count: None
+    tally: Tally = field(default_factory=Tally)
+
+    def run(self, documents: Iterable[Document], gone: Sequence[str] = ()) -> Tally:
+        """Index documents and remove those that are gone.
+
+        Stopped by Ctrl-C, it commits what is finished and lets the exception go on.
+        """
+        if self.commit_every < 1:
+            raise InputError(f"commit-every is {self.commit_every}; give at least 1 row")
+        self._remove(gone)
+        waiting: list[Finished] = []
+        since = time.monotonic()
+        try:
+            for finished in Feed(self.embedder, self.facts).run(documents):
+                waiting += finished
+                self.tick(len(finished))
+                rows = sum(len(item.chunks) for item in waiting)
+                late = time.monotonic() - since > _COMMIT_SECONDS
+                if rows >= self.commit_every or (waiting and late):
+                    self._commit_all(waiting)
+                    waiting, since = [], time.monotonic()
+        except KeyboardInterrupt:
+            self._commit_all(waiting)
+            raise
+        self._commit_all(waiting)
+        return self.tally
+
+    def _commit_all(self, waiting: Sequence[Finished]) -> None:
+        """Commits of about ``commit_every`` rows, each of whole documents."""
+        part: list[Finished] = []
+        rows = 0
+        for item in waiting:
+            part.append(item)
+            rows += len(item.chunks)
+            if rows >= self.commit_every:
+                self._commit(part)
+                part, rows = [], 0
+        if part:
+            self._commit(part)
+
+    def _commit(self, part: Sequence[Finished]) -> None:
+        good = [item for item in part if item.document.source and not item.reason]
+        bad = [item for item in part if item.reason]
+        ends = {
+            item.document.file: item.document.ends
+            for item in part
+            if item.document.ends is not None
+        }
+        rows = Rows([_entry(item) for item in good], self._table(good))
+        self.writer.commit(rows, failed=[_failed(item) for item in bad], ends=ends)
+        self._count(good, bad)
+
+    def _remove(self, gone: Sequence[str]) -> None:
+        if gone:
+            self.writer.commit(Rows([], self._table([])), gone=gone)
+            self.tally.removed += len(gone)
+
+    def _table(self, items: Sequence[Finished]) -> pa.Table:
+        chunks = [chunk for item in items for chunk in item.chunks]
+        parts = [item.vectors_ND for item in items]
+        empty = np.empty((0, self.facts.dimensions), dtype=np.float32)
+        vectors_ND = np.concatenate([empty, *parts])
+        used = {name for chunk in chunks for name in chunk.metadata}
+        columns = {name: kind for name, kind in self.columns.items() if name in used}
+        return to_table(chunks, vectors_ND, self.facts.cutting, columns)
+
+    def _count(self, good: Sequence[Finished], bad: Sequence[Finished]) -> None:
+        self.tally.documents += len(good)
+        self.tally.chunks += sum(len(item.chunks) for item in good)
+        self.tally.unreadable += sum(item.unreadable for item in good)
+        self.tally.failures |= {item.document.source: item.reason for item in bad}
+        for item in (*good, *bad):
+            if item.document.ends is not None and item.document.ends.notes:
+                self.tally.notes[item.document.file] = item.document.ends.notes
+
+
+def _entry(item: Finished) -> Entry:
+    document = item.document
+    return Entry(
+        source=document.source,
+        file=document.file,
+        state="committed",
+        wanted=document.sha256,
+        sha256=document.sha256,
+        chunks=len(item.chunks),
+        checksum=checksum(item.vectors_ND, [chunk.text for chunk in item.chunks]),
+    )
+
+
+def _failed(item: Finished) -> Entry:
+    document = item.document
+    return Entry(document.source, document.file, "failed", document.sha256, item.reason)

@@ -1,0 +1,69 @@
+"""One writer at a time: a lock that the system itself takes back when its holder dies.
+
+The file says who holds it, for the person who is refused; the lock is the kernel's (flock), so a
+killed writer leaves none behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from biencoder.errors import LockedError, OutputError
+
+
+@contextmanager
+def writing(path: Path, *, verb: str) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; its folder is made if it is not there.
+
+    Raises LockedError at once where another holds it, and says who.
+    """
+    handle = _open(path)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(
+                f"{path.parent} is being written: {_holder(handle)}",
+                hint="wait until it is done, or stop that process; searching works meanwhile",
+            ) from None
+        _sign(handle, verb)
+        yield
+    finally:
+        # Closing gives the lock back; the file stays, for removing it could let two writers in.
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise OutputError(
+            f"{path.parent} cannot be written: {error.strerror or error}",
+            hint="check the folder's rights",
+        ) from error
+
+
+def _sign(handle: int, verb: str) -> None:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "verb": verb, "since": started}
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(holder).encode(), 0)
+
+
+def _holder(handle: int) -> str:
+    try:
+        holder = json.loads(os.pread(handle, 4096, 0))
+        return (
+            f"`biencoder {holder['verb']}`, process {holder['pid']} on {holder['host']}, "
+            f"since {holder['since']}"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another process, which has not signed yet"

@@ -1,0 +1,204 @@
+"""An index as most people hold it: opened, asked, looked at.
+
+>>> from biencoder import Index
+>>> index = Index.open("my-index")  # doctest: +SKIP
+>>> hits = index.search("how do I reset the device?", top_k=5)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import IndexDamagedError, InputError
+from biencoder.index.facts import Facts, check_query_model, read_facts
+from biencoder.index.filter_check import ColumnType, check
+from biencoder.index.filter_parser import parse
+from biencoder.index.filters import Filter
+from biencoder.index.hits import Hit, Mode
+from biencoder.index.layout import Generation, read_layout
+from biencoder.index.ledger import Ledger
+from biencoder.index.lock import writing
+from biencoder.index.mirror import make_mirror, open_mirror
+from biencoder.index.recovery import recover
+from biencoder.index.rows import CORE
+from biencoder.index.search import CONSTANT, Request, Snapshot, search
+from biencoder.index.store import Store
+from biencoder.index.writer import ACKNOWLEDGED, metadata_columns
+from biencoder.types import FloatArray
+
+
+class Index:
+    """One index, open for searching at its newest acknowledged version; `refresh` looks for a newer.
+
+    The model that made it is loaded with the first question that needs it.
+    """
+
+    def __init__(self, folder: Path, snapshot: Snapshot, embedder: Embedder | None) -> None:
+        self.folder = folder
+        self._snapshot = snapshot
+        self._given = embedder
+
+    @classmethod
+    def open(cls, folder: str | Path, *, embedder: Embedder | None = None) -> Index:
+        """Open an index for searching.
+
+        embedder: a model that is loaded already; it must be the one that made the index. Raises
+        InputError where there is no index, IndexDamagedError where it cannot be read,
+        FingerprintError for another model.
+        """
+        place = Path(folder)
+        snapshot = open_snapshot(place)
+        if embedder is not None:
+            check_query_model(snapshot.facts, embedder, place)
+        return cls(place, snapshot, embedder)
+
+    @property
+    def facts(self) -> Facts:
+        """The model and the settings that made it."""
+        return self._snapshot.facts
+
+    @property
+    def version(self) -> int:
+        """The acknowledged version that is searched."""
+        return self._snapshot.version
+
+    @property
+    def columns(self) -> dict[str, ColumnType]:
+        """What can be filtered on."""
+        return {**CORE, **metadata_columns(self._snapshot.store.schema)}
+
+    def __len__(self) -> int:
+        """How many passages it has."""
+        return self._snapshot.rows
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The model that made the index.
+
+        Raises FingerprintError where its files have changed since.
+        """
+        if self._given is not None:
+            return self._given
+        embedder = Embedder.load(self.facts.model)
+        check_query_model(self.facts, embedder, self.folder)
+        return embedder
+
+    def refresh(self) -> bool:
+        """Take the newest acknowledged version; True if there was a newer one."""
+        fresh = open_snapshot(self.folder)
+        before = (self._snapshot.facts.created, self._snapshot.version)
+        if fresh.facts.fingerprint != self.facts.fingerprint:
+            self._given = None
+            self.__dict__.pop("embedder", None)
+        self._snapshot = fresh
+        return before != (fresh.facts.created, fresh.version)
+
+    def search(
+        self,
+        question: str,
+        *,
+        top_k: int = 5,
+        mode: Mode = "hybrid",
+        filters: Filter | str | None = None,
+        instruction: str | None = None,
+        constant: float = CONSTANT,
+    ) -> list[Hit]:
+        """The best passages, highest score first, equal scores by id.
+
+        mode: ``dense`` (cosine), ``lexical`` (BM25) or ``hybrid`` (both rankings fused). filters:
+        built with `col`, or text such as ``source = "a.pdf" and page < 10``. instruction: a task, for
+        models that take one. constant: of the fusion; higher gives the first ranks less weight.
+
+        Raises InputError for an empty question, an unknown column, mode or value.
+        """
+        if not question.strip():
+            raise InputError("the question is empty")
+
+        def encode() -> FloatArray:
+            vectors = self.embedder.encode_queries(
+                [question], dimensions=self.facts.dimensions, instruction=instruction
+            )
+            one: FloatArray = vectors[0]
+            return one
+
+        return self.search_vector(
+            question, encode, top_k=top_k, mode=mode, filters=filters, constant=constant
+        )
+
+    def search_vector(
+        self,
+        question: str,
+        encode: Callable[[], FloatArray],
+        *,
+        top_k: int = 5,
+        mode: Mode = "hybrid",
+        filters: Filter | str | None = None,
+        constant: float = CONSTANT,
+    ) -> list[Hit]:
+        """As `search`, with a function that gives the question's vector, shape (dimensions,)."""
+        wanted = parse(filters) if isinstance(filters, str) else filters
+        if wanted is not None:
+            wanted = check(wanted, self.columns)
+        request = Request(question, encode, top_k, mode, wanted, constant)
+        try:
+            return search(self._snapshot, request)
+        except (OSError, RuntimeError) as error:
+            # A writer may have replaced what was open; then the newer version answers.
+            if not self.refresh():
+                raise IndexDamagedError(
+                    f"{self.folder} cannot be read: {str(error).splitlines()[0]}",
+                    hint=f"look with: biencoder verify {self.folder}",
+                ) from error
+            return search(self._snapshot, replace(request))
+
+
+def open_snapshot(folder: Path, generation: Generation | None = None) -> Snapshot:
+    """The acknowledged version of an index's live generation, healed first where it must be."""
+    place = generation or read_layout(folder).generation()
+    try:
+        return _snapshot(place)
+    except IndexDamagedError:
+        # The last writer may have been cut off; whoever can write puts it right.
+        _heal(folder, place)
+        return _snapshot(place)
+
+
+def read_only_ledger(generation: Generation) -> Ledger:
+    """The ledger of a generation, for reading.
+
+    Raises IndexDamagedError where there is none.
+    """
+    if not generation.ledger.exists():
+        raise IndexDamagedError(
+            f"{generation.folder} has no ledger", hint="index its sources again: that heals it"
+        )
+    return Ledger(generation.ledger, read_only=True)
+
+
+def _snapshot(generation: Generation) -> Snapshot:
+    ledger = read_only_ledger(generation)
+    try:
+        acknowledged = ledger.fact(ACKNOWLEDGED)
+    finally:
+        ledger.close()
+    facts = read_facts(generation)
+    if acknowledged is None:
+        raise IndexDamagedError(
+            f"{generation.folder} holds nothing yet", hint="its first run did not come to a commit"
+        )
+    version = int(acknowledged["version"])
+    store = Store.open(generation.folder, version)
+    mirror = open_mirror(generation.mirror, facts, version)
+    if mirror is None:
+        mirror = make_mirror(generation.mirror, store, facts)
+    return Snapshot(facts, version, store, mirror)
+
+
+def _heal(folder: Path, generation: Generation) -> None:
+    with writing(read_layout(folder).lock, verb="search"):
+        ledger, _ = recover(generation, read_facts(generation).dimensions)
+        ledger.close()

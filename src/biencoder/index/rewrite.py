@@ -1,0 +1,220 @@
+"""A generation made anew beside the live one, then put in its place: compaction and re-embedding.
+
+Compaction copies the rows that stand, in bounded memory, and so leaves behind what was deleted, small
+fragments and old versions. Re-embedding sends the stored passages through another model; it goes on
+where a kill left it. Until index.json is replaced, at the very end, searching sees the old generation.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import IndexDamagedError
+from biencoder.index.build import Meter, Options, new_facts, silent
+from biencoder.index.durable import sync_file
+from biencoder.index.facts import Facts, keep_in_ledger, read_facts, write_facts
+from biencoder.index.feed import Document, Part
+from biencoder.index.ingest import Ingest, Tally
+from biencoder.index.layout import Generation, Layout, read_layout
+from biencoder.index.ledger import Entry, Ledger
+from biencoder.index.lock import writing
+from biencoder.index.mirror import make_mirror
+from biencoder.index.rows import CORE, INNER
+from biencoder.index.store import Store
+from biencoder.index.writer import Writer, open_writer
+from biencoder.text.passages import BELOW
+
+_COPIED_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes on the disk before and after, and the passages that were kept."""
+
+    bytes_before: int
+    bytes_after: int
+    chunks: int
+
+
+def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = None) -> Compacted:
+    """Rewrite the live generation without what was deleted; the old one is removed.
+
+    purge: older generations that a re-embedding kept, and what recovery set aside, go too, so that
+    no byte of a deleted text stays in the folder. Raises LockedError, IndexDamagedError, OutputError.
+    """
+    place = Path(folder)
+    before = _bytes_below(place)
+    with writing(read_layout(place).lock, verb="compact"):
+        layout = read_layout(place)
+        live = layout.generation()
+        facts = replace(read_facts(live), created=_now(), purpose="compact")
+        layout, target = _begin(layout, facts, resume=False)
+        with (
+            open_writer(live, facts.dimensions) as old,
+            open_writer(target, facts.dimensions) as new,
+        ):
+            keep_in_ledger(new.ledger, facts)
+            with (meter or silent)("compacting", old.store.rows(), "passages") as tick:
+                for table in _tables(old.store):
+                    new.copy(table)
+                    tick(len(table))
+            new.acknowledge(old.ledger.entries(), ends=old.ledger.files())
+            _finish(target, new, facts)
+            chunks = new.store.rows()
+        doomed = [live.name, *(layout.kept if purge else ())]
+        kept = () if purge else layout.kept
+        layout.write(live=target.name, building=None, kept=kept)
+        for name in doomed:
+            shutil.rmtree(place / name)
+        sync_file(place)
+    return Compacted(before, _bytes_below(place), chunks)
+
+
+def reindex(
+    folder: str | Path,
+    options: Options,
+    *,
+    embedder: Embedder | None = None,
+    meter: Meter | None = None,
+) -> Tally:
+    """Re-embed every stored passage with another model, then swap; the old generation is kept.
+
+    Passages are cut again only where they are too long for the new model. Raises as `index_folder`.
+    """
+    place = Path(folder)
+    read_layout(place)
+    embedder = embedder or Embedder.load(
+        options.model or read_facts(read_layout(place).generation()).model
+    )
+    with writing(read_layout(place).lock, verb="reindex"):
+        layout = read_layout(place)
+        live = layout.generation()
+        root = read_facts(live).root
+        facts = replace(new_facts(embedder, options, Path(root)), root=root, purpose="reindex")
+        layout, target = _begin(layout, facts, resume=True)
+        facts = read_facts(target)
+        with open_writer(live, read_facts(live).dimensions) as old:
+            tally = _embed_again(old, target, facts, embedder, options, meter or silent)
+        layout.write(live=target.name, building=None, kept=(*layout.kept, live.name))
+    return tally
+
+
+def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Generation]:
+    """The generation to build: what a kill left of the same work, or a new one."""
+    if layout.building is not None:
+        left = layout.generation(layout.building)
+        if resume and _same_work(left, facts):
+            return layout, left
+        shutil.rmtree(left.folder, ignore_errors=True)
+    name = layout.next_name()
+    target = layout.generation(name)
+    # Named first: what is not named would stay for ever after a kill.
+    layout = layout.write(building=name)
+    target.folder.mkdir(exist_ok=True)
+    write_facts(target, facts)
+    return layout, target
+
+
+def _same_work(left: Generation, facts: Facts) -> bool:
+    try:
+        return replace(read_facts(left), created=facts.created) == facts
+    except IndexDamagedError:
+        return False
+
+
+def _embed_again(
+    old: Writer,
+    target: Generation,
+    facts: Facts,
+    embedder: Embedder,
+    options: Options,
+    meter: Meter,
+) -> Tally:
+    with open_writer(target, facts.dimensions) as new:
+        keep_in_ledger(new.ledger, facts)
+        standing = {entry.source: entry for entry in old.ledger.entries() if entry.sha256}
+        done = {entry.source: entry.wanted for entry in new.ledger.entries("committed", "failed")}
+        todo = {s: e for s, e in standing.items() if done.get(s) != e.sha256}
+        gone = [entry.source for entry in new.ledger.entries() if entry.source not in standing]
+        new.plan(_planned(todo.values(), new.ledger))
+        with meter("re-embedding", len(todo), "documents") as tick:
+            ingest = Ingest(new, embedder, facts, old.columns, options.commit_every, tick)
+            tally = ingest.run(_stored_documents(old.store, todo), gone)
+        tally.unchanged = len(standing) - len(todo)
+        failed = [entry for entry in old.ledger.entries("failed") if not entry.sha256]
+        new.acknowledge(failed, ends=old.ledger.files())
+        _finish(target, new, facts)
+    return tally
+
+
+def _planned(entries: Iterable[Entry], ledger: Ledger) -> Iterator[Entry]:
+    for entry in entries:
+        there = ledger.entry(entry.source) or Entry(entry.source, entry.file, "planned", "")
+        yield replace(there, state="planned", wanted=entry.sha256, reason="")
+
+
+def _stored_documents(store: Store, todo: Mapping[str, Entry]) -> Iterator[Document]:
+    """The documents of a table with their passages as parts; a document's rows lie side by side."""
+    columns = [name for name in store.schema.names if name not in ("vector", "words")]
+    rows: list[dict[str, Any]] = []
+    for batch in store.scan(columns):
+        for row in batch.to_pylist():
+            if rows and row["source"] != rows[0]["source"]:
+                yield from _stored_document(rows, todo)
+                rows = []
+            rows.append(row)
+    if rows:
+        yield from _stored_document(rows, todo)
+
+
+def _stored_document(rows: list[dict[str, Any]], todo: Mapping[str, Entry]) -> Iterator[Document]:
+    first = rows[0]
+    if first["source"] not in todo:
+        return
+    own = {*CORE, *INNER}
+    yield Document(
+        source=first["source"],
+        file=todo[first["source"]].file,
+        sha256=first["sha256"],
+        title=first["title"],
+        parts=tuple(_part(row) for row in rows),
+        metadata={n: v for n, v in first.items() if n not in own and v is not None},
+    )
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    headings = tuple(row["heading"].split(BELOW)) if row["heading"] else ()
+    return Part(row["page"], row["text"], row["start"], headings)
+
+
+def _tables(store: Store) -> Iterator[pa.Table]:
+    """All rows, some ten thousand at a time."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in store.scan(store.schema.names):
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= _COPIED_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _finish(target: Generation, writer: Writer, facts: Facts) -> None:
+    writer.finish()
+    make_mirror(target.mirror, writer.store, facts)
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,143 @@
+"""How an index stands: what made it, what is in it, what failed, how large it is. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from biencoder.errors import IndexDamagedError
+from biencoder.index.durable import files_below
+from biencoder.index.facts import Facts, read_facts
+from biencoder.index.layout import Generation, Layout, read_layout
+from biencoder.index.ledger import Ledger
+from biencoder.index.opened import read_only_ledger
+from biencoder.index.store import Store
+from biencoder.index.writer import ACKNOWLEDGED
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A generation beside the live one: kept from before a re-embedding, or not finished yet.
+
+    model, purpose: empty where it does not say. documents: those that are done.
+    """
+
+    name: str
+    model: str
+    purpose: str
+    documents: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """version: the acknowledged one, None before a first commit. planned: documents that a run was
+    to do and did not come to. failures: source and reason. fragments: pieces of the table, None
+    where it cannot be opened; damage says why. bytes: on the disk, by part. set_aside: files that
+    recovery moved out of the way.
+    """
+
+    facts: Facts
+    generation: str
+    version: int | None
+    documents: int
+    chunks: int
+    planned: int
+    failures: Mapping[str, str]
+    fragments: int | None
+    damage: str
+    bytes: Mapping[str, int]
+    set_aside: int
+    kept: tuple[Beside, ...]
+    building: Beside | None
+
+
+def read_status(folder: str | Path) -> Status:
+    """Look at an index without its model.
+
+    Raises InputError where there is none, IndexDamagedError where its account cannot be read.
+    """
+    layout = read_layout(Path(folder))
+    live = layout.generation()
+    facts = read_facts(live)
+    ledger = read_only_ledger(live)
+    try:
+        acknowledged = ledger.fact(ACKNOWLEDGED)
+        documents, chunks = ledger.standing()
+        counts = ledger.counts()
+        failures = {entry.source: entry.reason for entry in ledger.entries("failed")}
+    finally:
+        ledger.close()
+    version = None if acknowledged is None else int(acknowledged["version"])
+    fragments, damage = _fragments(live, version)
+    return Status(
+        facts=facts,
+        generation=live.name,
+        version=version,
+        documents=documents,
+        chunks=chunks,
+        planned=counts["planned"] + counts["embedded"],
+        failures=failures,
+        fragments=fragments,
+        damage=damage,
+        bytes=_bytes_by_part(layout),
+        set_aside=sum(1 for place in _aside(live) for _ in files_below(place)),
+        kept=tuple(_beside(layout.generation(name)) for name in layout.kept),
+        building=None if layout.building is None else _beside(layout.generation(layout.building)),
+    )
+
+
+def _fragments(generation: Generation, version: int | None) -> tuple[int | None, str]:
+    if version is None:
+        return None, ""
+    try:
+        return Store.open(generation.folder, version).fragments(), ""
+    except IndexDamagedError as error:
+        # The account can be read all the same, and a person who looks here needs it most now.
+        return None, error.message
+
+
+def _beside(generation: Generation) -> Beside:
+    try:
+        facts = read_facts(generation)
+        model, purpose = facts.model, facts.purpose
+    except IndexDamagedError:
+        model = purpose = ""
+    documents = 0
+    if generation.ledger.exists():
+        ledger = Ledger(generation.ledger, read_only=True)
+        documents, _ = ledger.standing()
+        ledger.close()
+    return Beside(generation.name, model, purpose, documents, bytes_below(generation.folder))
+
+
+def _bytes_by_part(layout: Layout) -> dict[str, int]:
+    live = layout.generation()
+    indices = bytes_below(live.table / "_indices")
+    parts = {
+        "table": bytes_below(live.table) - indices,
+        "full text": indices,
+        "mirror": bytes_below(live.mirror),
+        "ledger": sum(_size(path) for path in live.folder.glob(f"{live.ledger.name}*")),
+        "set aside": sum(map(bytes_below, _aside(live))),
+    }
+    total = bytes_below(layout.folder)
+    beside = total - bytes_below(live.folder)
+    return {**parts, "other generations": beside, "total": total}
+
+
+def _aside(generation: Generation) -> tuple[Path, Path]:
+    return generation.quarantine, generation.folder / "lost"
+
+
+def bytes_below(folder: Path) -> int:
+    """The sizes of all files of a tree; what a writer removes meanwhile counts as nothing."""
+    return sum(map(_size, files_below(folder)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,187 @@
+"""The table of passages: LanceDB behind the few calls that an index needs.
+
+Every change makes a version; a reader names the version that it wants. Nothing here is durable by
+itself: `writer.py` syncs and acknowledges. Values never become SQL text: filters and deletions are
+typed expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from biencoder.errors import IndexDamagedError, OutputError
+from biencoder.index.filter_check import ColumnType
+from biencoder.index.layout import TABLE
+from biencoder.index.rows import ARROW
+
+Expression: TypeAlias = Any
+WORDS = "words"
+_SCANNED_ROWS = 8192
+
+
+class Store:
+    """One open table, at its newest version unless another is named."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    @classmethod
+    def create(cls, folder: Path, schema: pa.Schema) -> Store:
+        """A new empty table in a generation's folder."""
+        with _told(folder):
+            return cls(_connect(folder).create_table(TABLE, schema=schema))
+
+    @classmethod
+    def open(cls, folder: Path, version: int | None = None) -> Store:
+        """An existing table; with a version it is read-only.
+
+        Raises IndexDamagedError where that cannot be read.
+        """
+        try:
+            table = _connect(folder).open_table(TABLE)
+            if version is not None:
+                table.checkout(version)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise IndexDamagedError(
+                f"{folder / TABLE}.lance cannot be opened: {_first_line(error)}"
+            ) from error
+        return cls(table)
+
+    @property
+    def version(self) -> int:
+        """The version at hand."""
+        return int(self._table.version)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns."""
+        shape: pa.Schema = self._table.schema
+        return shape
+
+    def rows(self) -> int:
+        """How many rows it has."""
+        return int(self._table.count_rows())
+
+    def fragments(self) -> int:
+        """How many pieces it lies in."""
+        return int(self._table.stats()["fragment_stats"]["num_fragments"])
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows: one version."""
+        with _told(self._table.uri):
+            self._table.add(rows)
+
+    def add_columns(self, columns: Mapping[str, ColumnType]) -> None:
+        """New columns of metadata, empty so far: one version."""
+        fields = [pa.field(name, ARROW[kind]) for name, kind in sorted(columns.items())]
+        with _told(self._table.uri):
+            self._table.add_columns(pa.schema(fields))
+
+    def delete_sources(self, sources: Sequence[str]) -> None:
+        """Remove every row of these documents: one version."""
+        from lancedb.expr import col
+
+        with _told(self._table.uri):
+            self._table.delete(col("source").isin(list(sources)))
+
+    def build_words(self) -> None:
+        """The full-text index over all rows; one that is there is replaced.
+
+        The words are cut already (`text/words.py`), so that every script is served; English endings
+        are taken off here, which leaves other languages' words nearly as they are.
+        """
+        from lancedb.index import FTS
+
+        config = FTS(
+            base_tokenizer="whitespace",
+            with_position=False,
+            stem=True,
+            remove_stop_words=False,
+            max_token_length=None,
+        )
+        with _told(self._table.uri):
+            self._table.create_index(WORDS, config=config, replace=True)
+
+    def words_complete(self) -> bool:
+        """Whether the full-text index covers every row."""
+        indices = [index for index in self._table.list_indices() if index.columns == [WORDS]]
+        return bool(indices) and indices[0].num_unindexed_rows == 0
+
+    def index_folders(self) -> set[str]:
+        """The folders under ``_indices`` that this version uses."""
+        return {index.index_uuid for index in self._table.list_indices()}
+
+    def match_words(
+        self, words: Sequence[str], limit: int, where: Expression | None
+    ) -> list[tuple[str, float]]:
+        """Ids with BM25 scores of the rows that hold any of the words, highest first."""
+        query = self._table.search(" ".join(words), query_type="fts", fts_columns=WORDS)
+        if where is not None:
+            query = query.where(where, prefilter=True)
+        found = query.select(["id", "_score"]).limit(limit).to_arrow()
+        return list(zip(found["id"].to_pylist(), found["_score"].to_pylist(), strict=True))
+
+    def near(
+        self,
+        vector: Sequence[float],
+        limit: int,
+        where: Expression | None,
+        probes: int,
+        refine: int,
+    ) -> list[tuple[str, float]]:
+        """Ids with scores through the vector index, rescored with the full vectors."""
+        query = self._table.search(vector, vector_column_name="vector").distance_type("dot")
+        query = query.nprobes(probes).refine_factor(refine)
+        if where is not None:
+            query = query.where(where, prefilter=True)
+        found = query.select(["id", "_distance"]).limit(limit).to_arrow()
+        scores = (1.0 - distance for distance in found["_distance"].to_pylist())
+        return list(zip(found["id"].to_pylist(), scores, strict=True))
+
+    def build_vectors(self, partitions: int) -> None:
+        """The vector index (IVF with product quantisation), for tables too large to compare whole."""
+        from lancedb.index import IvfPq
+
+        config = IvfPq(distance_type="dot", num_partitions=partitions)
+        with _told(self._table.uri):
+            self._table.create_index("vector", config=config, replace=True)
+
+    def scan(
+        self, columns: Sequence[str], where: Expression | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """All rows, some thousand at a time."""
+        query = self._table.search()
+        if where is not None:
+            query = query.where(where)
+        yield from query.select(list(columns)).to_batches(_SCANNED_ROWS)
+
+
+def _connect(folder: Path) -> Any:
+    import lancedb
+
+    return lancedb.connect(folder)
+
+
+class _told:
+    """LanceDB's errors of writing in this library's words."""
+
+    def __init__(self, place: object) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (OSError, RuntimeError)):
+            raise OutputError(
+                f"{self.place} could not be written: {_first_line(error)}",
+                hint="is the disk full? Nothing acknowledged is lost; make space and run again",
+            ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -1,0 +1,228 @@
+"""The one who changes a generation: every commit is on the disk before it is acknowledged.
+
+The order of a commit, which `recovery.py` relies on:
+1. the ledger notes its documents as embedded;
+2. the table loses the rows of documents that changed or are gone, and gets the new rows;
+3. every file that this made is synced, and the folders above it;
+4. the ledger, in one synced transaction, names the table's version and the documents as committed.
+A reader looks only at the version that the ledger names.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from biencoder.index.durable import files_below, sync_file, sync_new
+from biencoder.index.filter_check import ColumnType
+from biencoder.index.layout import Generation
+from biencoder.index.ledger import Entry, FileEnd, Ledger, StoredFile
+from biencoder.index.recovery import HINT, manifest_name, recover
+from biencoder.index.rows import CORE, INNER, schema
+from biencoder.index.store import Store
+
+ACKNOWLEDGED = "acknowledged"
+# LanceDB plans a list of sources as one expression.
+_SOURCES_AT_ONCE = 2_000
+_KEPT_VERSIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of whole documents and their entries for the ledger, as they are when committed."""
+
+    entries: Sequence[Entry]
+    table: pa.Table
+
+
+class Writer:
+    """An open generation; use `open_writer`."""
+
+    def __init__(self, generation: Generation, ledger: Ledger, store: Store) -> None:
+        self.generation, self.ledger, self.store = generation, ledger, store
+        self._stored = ledger.stored()
+
+    @property
+    def version(self) -> int:
+        """The acknowledged version."""
+        return int(self.ledger.fact(ACKNOWLEDGED)["version"])
+
+    @property
+    def columns(self) -> dict[str, ColumnType]:
+        """The columns of metadata that the table has."""
+        return metadata_columns(self.store.schema)
+
+    def plan(self, entries: Iterable[Entry]) -> None:
+        """Note what is wanted before the work on it begins."""
+        with self.ledger.transaction():
+            self.ledger.put(entries)
+
+    def commit(
+        self,
+        rows: Rows,
+        *,
+        gone: Sequence[str] = (),
+        failed: Sequence[Entry] = (),
+        ends: Mapping[str, FileEnd] | None = None,
+    ) -> None:
+        """Store documents and remove others: when this returns, both are on the disk.
+
+        failed: documents that cannot be stored; what stands of them from before stays. ends: files
+        that were read to their end.
+        """
+        before = [self._standing(entry) for entry in rows.entries]
+        with self.ledger.transaction():
+            self.ledger.put(before)
+        stale = [entry.source for entry in before if entry.sha256]
+        leaving = [source for source in gone if self.ledger.standing_rows(source)]
+        self._delete([*stale, *leaving])
+        if rows.table.num_rows:
+            self._add(rows.table)
+        refused = [
+            replace(self._standing(entry), state="failed", reason=entry.reason) for entry in failed
+        ]
+        self.acknowledge([*rows.entries, *refused], gone, ends or {})
+
+    def copy(self, rows: pa.Table) -> None:
+        """Rows of another table with the same vectors; they count once acknowledged."""
+        self._add(rows)
+
+    def acknowledge(
+        self,
+        entries: Iterable[Entry] = (),
+        gone: Sequence[str] = (),
+        ends: Mapping[str, FileEnd] | None = None,
+    ) -> None:
+        """Sync what the table's newest version is made of, then name that version in the ledger."""
+        version = self.store.version
+        fresh = self._unsynced(version)
+        folder = self.generation.table
+        hint = [folder / HINT] if (folder / HINT).exists() else []
+        sync_new([*(folder / file.path for file in fresh), *hint], self.generation.folder)
+        kept = [pair for pair in self.ledger.versions() if pair[0] < version]
+        with self.ledger.transaction():
+            self.ledger.put(entries)
+            self.ledger.drop(gone)
+            for file, end in (ends or {}).items():
+                self.ledger.put_file(file, end)
+            self.ledger.add_stored(fresh)
+            self.ledger.set_versions([*kept, (version, self.store.rows())])
+            self.ledger.set_fact(ACKNOWLEDGED, {"version": version})
+        self._stored |= {file.path: file for file in fresh}
+
+    def finish(self) -> None:
+        """The full-text index over all rows, old versions away: the run may report done."""
+        if self.store.rows() and not self.store.words_complete():
+            self.store.build_words()
+            self.acknowledge()
+        self._forget_old_versions()
+
+    def _standing(self, entry: Entry) -> Entry:
+        """A document that is about to be stored, with the rows that stand so far."""
+        before = self.ledger.entry(entry.source) or replace(entry, sha256="", chunks=0, checksum="")
+        return replace(before, state="embedded", wanted=entry.wanted, reason="")
+
+    def _add(self, table: pa.Table) -> None:
+        new = metadata_columns(table.schema)
+        missing = {name: kind for name, kind in new.items() if name not in self.columns}
+        if missing:
+            self.store.add_columns(missing)
+        self.store.add(_widened(table, self.store.schema))
+
+    def _delete(self, sources: Sequence[str]) -> None:
+        for start in range(0, len(sources), _SOURCES_AT_ONCE):
+            self.store.delete_sources(sources[start : start + _SOURCES_AT_ONCE])
+
+    def _unsynced(self, version: int) -> list[StoredFile]:
+        """Files that no acknowledged version had."""
+        root = self.generation.table
+        found = ((path.relative_to(root).as_posix(), path) for path in files_below(root))
+        return [
+            StoredFile(name, path.stat().st_size, version)
+            for name, path in found
+            if name not in self._stored and name != HINT
+        ]
+
+    def _forget_old_versions(self) -> None:
+        """Old manifests and full-text indices go; the acknowledged version and one before stay."""
+        versions = self.ledger.versions()
+        kept, old = versions[-_KEPT_VERSIONS:], versions[:-_KEPT_VERSIONS]
+        least = kept[0][0]
+        folders = set[str]()
+        for version, _ in kept:
+            folders |= Store.open(self.generation.folder, version).index_folders()
+        doomed = [
+            path
+            for path in self._stored
+            if _is_old_manifest(path, least)
+            or (path.startswith("_indices/") and path.split("/")[1] not in folders)
+        ]
+        if not doomed and not old:
+            return
+        # The ledger first: a file that it names and that is missing would count as damage.
+        with self.ledger.transaction():
+            self.ledger.drop_stored(doomed)
+            self.ledger.set_versions(kept)
+        for path in doomed:
+            self._stored.pop(path)
+            (self.generation.table / path).unlink(missing_ok=True)
+        _remove_empty_folders(self.generation.table / "_indices")
+
+
+@contextmanager
+def open_writer(generation: Generation, dimensions: int) -> Iterator[Writer]:
+    """A generation to be written, healed first if the last writer did not come to its end.
+
+    The caller holds the index's lock.
+    """
+    ledger, store = recover(generation, dimensions)
+    try:
+        writer = Writer(generation, ledger, store)
+        if ledger.fact(ACKNOWLEDGED) is None:
+            writer.acknowledge()
+        yield writer
+    finally:
+        ledger.close()
+
+
+def metadata_columns(shape: pa.Schema) -> dict[str, ColumnType]:
+    """The columns of a schema that came from metadata."""
+    kinds: Mapping[pa.DataType, ColumnType] = {
+        pa.string(): "text",
+        pa.int64(): "integer",
+        pa.float64(): "number",
+        pa.bool_(): "boolean",
+    }
+    own = {*CORE, *INNER}
+    return {field.name: kinds[field.type] for field in shape if field.name not in own}
+
+
+def empty_schema(dimensions: int) -> pa.Schema:
+    """The schema of a table without metadata."""
+    return schema(dimensions, {})
+
+
+def _widened(table: pa.Table, shape: pa.Schema) -> pa.Table:
+    """The rows with every column of the table, in its order."""
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in shape
+    ]
+    return pa.table(columns, schema=shape)
+
+
+def _is_old_manifest(path: str, least: int) -> bool:
+    return path.startswith("_versions/") and path > f"_versions/{manifest_name(least)}"
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.is_dir() and not any(path.iterdir()):
+                shutil.rmtree(path)
+        sync_file(folder)

@@ -1,0 +1,119 @@
+"""A worker process: one request a line on its input, answers in lines of JSON on its output.
+
+Request     {"path": ..., "kind": ..., "leave_out": [page, ...]}
+Answers     {"page": number}                            before each page of a PDF
+            {"number": ..., "text": ...}                each page, once the whole file is read
+            {"title": ..., "markdown": ..., "notes": [...]}    last, or instead of it all:
+            {"failure": reason}
+
+Started by ``biencoder.reading.worker_process`` with the limits as JSON in its only argument.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from biencoder.errors import BiencoderError
+from biencoder.reading.file_text import FileText, ReadFailure
+from biencoder.reading.limits import MEBIBYTE, Limits
+from biencoder.reading.office import OFFICE_READERS
+from biencoder.reading.pdf import read_pdf
+
+# Past the reader's own time, so that a worker whose reader was killed does not hang for ever.
+_ALARM_MARGIN = 30.0
+_REFUSED_EVENTS = frozenset(
+    {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"}
+)
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    limits = Limits(**json.loads(sys.argv[1]))
+    requests, answers = _private_pipes()
+    _limit_resources(limits)
+    refuse_network()
+    for line in requests:
+        signal.setitimer(signal.ITIMER_REAL, limits.file_seconds + _ALARM_MARGIN)
+        for answer in _answers(json.loads(line), limits, answers):
+            _send(answers, answer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def refuse_network() -> None:
+    """From now on no code in this process reaches a network by Python's sockets."""
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _REFUSED_EVENTS:
+            raise PermissionError(f"a reading worker uses no network: {event} refused")
+
+    sys.addaudithook(audit)
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes to the reader, out of reach of whatever a library reads, prints or complains."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return requests, answers
+
+
+def _limit_resources(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # macOS takes the limit and does not hold to it
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        ceiling = limits.memory_bytes
+        if hard != resource.RLIM_INFINITY:
+            ceiling = min(ceiling, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+
+
+def _answers(
+    request: dict[str, Any], limits: Limits, answers: BinaryIO
+) -> Iterator[dict[str, object]]:
+    try:
+        text = _read(request, limits, answers)
+    except BiencoderError as error:
+        yield {"failure": ReadFailure.from_error(error).reason}
+    except OSError as error:
+        yield {"failure": ReadFailure.from_system(error).reason}
+    except MemoryError:
+        size = limits.memory_bytes // MEBIBYTE
+        yield {"failure": f"needs more memory than the {size:,} MiB that a file may have"}
+    except Exception as error:
+        # The libraries below raise whatever they like; each is this file's reason, not the job's end.
+        detail = " ".join(str(error).split())[:200]
+        yield {"failure": f"could not be read: {type(error).__name__}: {detail}"}
+    else:
+        for page in text.pages:
+            yield {"number": page.number, "text": page.text}
+        yield {"title": text.title, "markdown": text.markdown, "notes": text.notes}
+
+
+def _read(request: dict[str, Any], limits: Limits, answers: BinaryIO) -> FileText:
+    data = Path(request["path"]).read_bytes()
+    if request["kind"] != "pdf":
+        return OFFICE_READERS[request["kind"]](data, limits)
+    return read_pdf(
+        data,
+        limits,
+        leave_out=request["leave_out"],
+        begin_page=lambda number: _send(answers, {"page": number}),
+    )
+
+
+def _send(answers: BinaryIO, answer: dict[str, object]) -> None:
+    answers.write(json.dumps(answer).encode("ascii") + b"\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
