@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 PARTS: dict[str, tuple[tuple[str, ...], float]] = {
     "leaderboard": (("leaderboard.py",), 0.2),
     "quality": (("quality.py",), 2),
+    "hybrid": (("hybrid.py",), 2),
+    "index": (("index.py",), 25),
     "start": (("encode.py", "--only", "start"), 0.5),
     "mini": (("encode.py", "--only", "mini"), 6),
     "memory": (("stream.py",), 12),
@@ -41,7 +43,7 @@ def main() -> None:
     print(f"{len(options.only)} parts, about {minutes:.0f} minutes on two quiet cores")
     for name in options.only:
         script, *flags = PARTS[name][0]
-        if name == "quality" and options.data is not None:
+        if name in ("quality", "hybrid") and options.data is not None:
             flags += ["--data", str(options.data)]
         began = time.monotonic()
         print(f"--- {name}", flush=True)

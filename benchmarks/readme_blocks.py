@@ -135,6 +135,48 @@ def borda() -> str:
     return "\n".join(lines)
 
 
+def index() -> str:
+    """Making, searching and updating an index."""
+    facts = read("index")
+    found, overhead, again = facts["search"], facts["overhead"], facts["incremental"]
+    sizes = [
+        f"{name} at {row['documents per second']:,.0f} a second in {row['peak anonymous MB']:,.0f} MB"
+        for name, row in facts["pipeline"].items()
+    ]
+    modes = ", ".join(f"{mode} {found[mode]['p50 ms']:.0f} ms" for mode in ("dense", "lexical", "hybrid"))
+    return (
+        f"With `mini` on 2 CPU cores: {'; '.join(sizes)} (indexing takes "
+        f"{overhead['times bare (median of rounds)']:.2f} times as long as encoding alone).\n"
+        f"Asking {found['rows']:,} passages takes, once the question is encoded (median): {modes}. "
+        f"A run over {again['files']:,} files without a change takes\n"
+        f"{again['no change, seconds']:.1f} s, with one in a hundred changed "
+        f"{again['one in a hundred changed, seconds']:.1f} s; the first took "
+        f"{again['first run, seconds']:.0f} s."
+    )
+
+
+def hybrid() -> str:
+    """Dense, lexical and both fused."""
+    ways = {
+        "dense": "dense (`mini`)",
+        "lexical": "BM25",
+        "weighted": "hybrid",
+        "reciprocal-rank": "by reciprocal ranks",
+    }
+    lines = [
+        f"| nDCG@10, percent [95 % interval], passages of an index | {' | '.join(ways.values())} |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, row in read("hybrid")["sets"].items():
+        cells = (
+            f"{100 * row[way]['ndcg@10']:.1f} "
+            f"[{100 * row[way]['interval'][0]:.1f}–{100 * row[way]['interval'][1]:.1f}]"
+            for way in ways
+        )
+        lines.append(f"| {LABELS[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 LABELS = {
     "xquad/en": "XQuAD, English paragraphs",
     "fastapi-docs/en": "FastAPI documentation, whole pages cut at 512 tokens",
@@ -147,6 +189,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "memory": memory,
     "quality": quality,
     "compression": compression,
+    "index": index,
+    "hybrid": hybrid,
     "borda": borda,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import InputError
-from biencoder.text.chunk import Chunker
+from biencoder.text.passages import PassageCutter
 from biencoder.types import FloatArray
 
 
@@ -66,15 +66,15 @@ class MemoryIndex:
 
     def _passages(self, documents: Iterable[tuple[str, str, str]]) -> Iterator[str]:
         embedder = self.embedder
-        prefix = embedder.profile.prompts.prefix("document")
-        chunker = Chunker(embedder.tokenizer, prefix=prefix, max_tokens=embedder.max_tokens)
+        cutter = PassageCutter(
+            embedder.tokenizer,
+            prefix=embedder.profile.prompts.prefix("document"),
+            max_tokens=embedder.max_tokens,
+        )
         for source, title, text in documents:
             self.documents += 1
             markdown = "\n#" in text or text.startswith("#")
-            for passage in chunker.split(text, markdown=markdown):
-                self.texts.append(passage.text)
-                self.places.append((source, title, passage.start))
-                # The title tells what the passage is about; it is not part of what is shown.
-                titled = f"{title}\n{passage.text}" if title else passage.text
-                fits = embedder.tokenizer.count(titled, prefix) <= embedder.max_tokens
-                yield titled if fits else passage.text
+            for piece in cutter.cut(text, title=title, markdown=markdown):
+                self.texts.append(piece.text)
+                self.places.append((source, title, piece.start))
+                yield piece.embedded

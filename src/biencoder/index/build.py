@@ -20,7 +20,7 @@ from biencoder.index.facts import (
     check_same,
     facts_of,
     has_facts,
-    keep_in_ledger,
+    keep_facts,
     read_facts,
     write_facts,
 )
@@ -32,11 +32,11 @@ from biencoder.index.layout import (
     check_place,
     create_layout,
     is_index,
-    read_layout,
 )
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
 from biencoder.index.plan import Plan, list_sources, make_plan
+from biencoder.index.recovery import take_over
 from biencoder.index.sources import documents
 from biencoder.index.writer import Writer, open_writer
 from biencoder.reading.limits import Limits
@@ -68,6 +68,10 @@ class Options:
     workers: int = min(4, os.cpu_count() or 1)
     limits: Limits = field(default_factory=Limits)
 
+    def __post_init__(self) -> None:
+        if self.commit_every < 1:
+            raise InputError(f"commit-every is {self.commit_every}; give at least 1 row")
+
 
 def index_folder(
     source: str | Path,
@@ -89,7 +93,7 @@ def index_folder(
         # A model that cannot be loaded must not leave an empty index.
         embedder = embedder or Embedder.load(options.model or DEFAULT_MODEL)
     with writing(folder / LOCK, verb="index"):
-        layout = read_layout(folder) if is_index(folder) else create_layout(folder)
+        layout = take_over(folder) if is_index(folder) else create_layout(folder)
         return _Run(layout, options, root, embedder, meter or silent).all()
 
 
@@ -105,7 +109,7 @@ class _Run:
         generation = self.layout.generation()
         facts = self._facts(generation)
         with open_writer(generation, facts.dimensions) as writer:
-            keep_in_ledger(writer.ledger, facts)
+            keep_facts(generation, writer.ledger, facts)
             with self.meter("looking", None, "files") as tick:
                 plan = make_plan(
                     self.root, writer.ledger, writer.columns, retry=self.options.retry, tick=tick

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.errors import InputError
 from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Feed, Finished
 from biencoder.index.filter_check import ColumnType
@@ -57,8 +56,6 @@ class Ingest:
 
         Stopped by Ctrl-C, it commits what is finished and lets the exception go on.
         """
-        if self.commit_every < 1:
-            raise InputError(f"commit-every is {self.commit_every}; give at least 1 row")
         self._remove(gone)
         waiting: list[Finished] = []
         since = time.monotonic()

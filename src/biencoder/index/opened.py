@@ -13,21 +13,22 @@ from functools import cached_property
 from pathlib import Path
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.errors import IndexDamagedError, InputError
-from biencoder.index.facts import Facts, check_query_model, read_facts
+from biencoder.errors import IndexDamagedError, InputError, OutputError
+from biencoder.index.facts import Facts, check_query_model, keep_facts, read_facts
 from biencoder.index.filter_check import ColumnType, check
 from biencoder.index.filter_parser import parse
 from biencoder.index.filters import Filter
+from biencoder.index.fusion import Fusion
 from biencoder.index.hits import Hit, Mode
 from biencoder.index.layout import Generation, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
-from biencoder.index.recovery import recover
+from biencoder.index.recovery import take_over
 from biencoder.index.rows import CORE
-from biencoder.index.search import CONSTANT, Request, Snapshot, search
+from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.store import Store
-from biencoder.index.writer import ACKNOWLEDGED, metadata_columns
+from biencoder.index.writer import ACKNOWLEDGED, metadata_columns, open_writer
 from biencoder.types import FloatArray
 
 
@@ -105,15 +106,15 @@ class Index:
         mode: Mode = "hybrid",
         filters: Filter | str | None = None,
         instruction: str | None = None,
-        constant: float = CONSTANT,
+        fusion: Fusion = "weighted",
     ) -> list[Hit]:
         """The best passages, highest score first, equal scores by id.
 
         mode: ``dense`` (cosine), ``lexical`` (BM25) or ``hybrid`` (both rankings fused). filters:
         built with `col`, or text such as ``source = "a.pdf" and page < 10``. instruction: a task, for
-        models that take one. constant: of the fusion; higher gives the first ranks less weight.
+        models that take one. fusion: ``weighted`` or ``reciprocal-rank``, see `fusion.py`.
 
-        Raises InputError for an empty question, an unknown column, mode or value.
+        Raises InputError for an empty question, an unknown column, mode, fusion or value.
         """
         if not question.strip():
             raise InputError("the question is empty")
@@ -126,7 +127,7 @@ class Index:
             return one
 
         return self.search_vector(
-            question, encode, top_k=top_k, mode=mode, filters=filters, constant=constant
+            question, encode, top_k=top_k, mode=mode, filters=filters, fusion=fusion
         )
 
     def search_vector(
@@ -137,34 +138,45 @@ class Index:
         top_k: int = 5,
         mode: Mode = "hybrid",
         filters: Filter | str | None = None,
-        constant: float = CONSTANT,
+        fusion: Fusion = "weighted",
     ) -> list[Hit]:
         """As `search`, with a function that gives the question's vector, shape (dimensions,)."""
         wanted = parse(filters) if isinstance(filters, str) else filters
         if wanted is not None:
             wanted = check(wanted, self.columns)
-        request = Request(question, encode, top_k, mode, wanted, constant)
+        request = Request(question, encode, top_k, mode, wanted, fusion)
         try:
             return search(self._snapshot, request)
         except (OSError, RuntimeError) as error:
+            damage = IndexDamagedError(
+                f"{self.folder} cannot be read: {str(error).splitlines()[0]}",
+                hint=f"look with: biencoder verify {self.folder}",
+            )
             # A writer may have replaced what was open; then the newer version answers.
             if not self.refresh():
-                raise IndexDamagedError(
-                    f"{self.folder} cannot be read: {str(error).splitlines()[0]}",
-                    hint=f"look with: biencoder verify {self.folder}",
-                ) from error
-            return search(self._snapshot, replace(request))
+                self._snapshot = _healed(self.folder, damage)
+            try:
+                return search(self._snapshot, replace(request))
+            except (OSError, RuntimeError):
+                raise damage from error
 
 
 def open_snapshot(folder: Path, generation: Generation | None = None) -> Snapshot:
-    """The acknowledged version of an index's live generation, healed first where it must be."""
-    place = generation or read_layout(folder).generation()
+    """The acknowledged version of an index's live generation, healed first where it must be.
+
+    generation: another one, which is not healed. Raises as `Index.open`, and LockedError where it
+    must be healed and somebody writes.
+    """
+    if generation is not None:
+        return _snapshot(generation)
+    live = read_layout(folder).generation()
     try:
-        return _snapshot(place)
-    except IndexDamagedError:
-        # The last writer may have been cut off; whoever can write puts it right.
-        _heal(folder, place)
-        return _snapshot(place)
+        return _snapshot(live)
+    except IndexDamagedError as error:
+        damage = error
+    # A compaction may have put another in its place meanwhile.
+    now = read_layout(folder).generation()
+    return _snapshot(now) if now != live else _healed(folder, damage)
 
 
 def read_only_ledger(generation: Generation) -> Ledger:
@@ -198,7 +210,17 @@ def _snapshot(generation: Generation) -> Snapshot:
     return Snapshot(facts, version, store, mirror)
 
 
-def _heal(folder: Path, generation: Generation) -> None:
-    with writing(read_layout(folder).lock, verb="search"):
-        ledger, _ = recover(generation, read_facts(generation).dimensions)
-        ledger.close()
+def _healed(folder: Path, damage: IndexDamagedError) -> Snapshot:
+    """The last writer may have been cut off: whoever can write puts it right, and loses nothing."""
+    try:
+        with writing(read_layout(folder).lock, verb="search"):
+            live = take_over(folder).generation()
+            facts = read_facts(live)
+            with open_writer(live, facts.dimensions, start_anew=False) as writer:
+                keep_facts(live, writer.ledger, facts)
+                writer.finish()
+            return _snapshot(live)
+    except OutputError as error:
+        raise IndexDamagedError(
+            f"{damage.message}; it cannot be put right here: {error.message}", hint=damage.hint
+        ) from error

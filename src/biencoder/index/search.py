@@ -12,7 +12,7 @@ from biencoder.errors import InputError
 from biencoder.index import dense, filter_compile
 from biencoder.index.facts import Facts
 from biencoder.index.filters import Filter
-from biencoder.index.fusion import DEPTH, reciprocal_rank_fusion
+from biencoder.index.fusion import DEPTH, FUSIONS, Fusion, fuse
 from biencoder.index.hits import MODES, Hit, Mode
 from biencoder.index.mirror import Mirror
 from biencoder.index.rows import CORE, INNER
@@ -20,8 +20,6 @@ from biencoder.index.store import Store
 from biencoder.text.words import split_words
 from biencoder.types import FloatArray
 
-# Chosen on the held-out pairs: benchmarks/hybrid.py.
-CONSTANT = 1.0
 # Above so many rows a vector index finds the candidates.
 EXACT_ROWS = 1_000_000
 _PROBES = 64
@@ -55,16 +53,20 @@ class Request:
     top_k: int
     mode: Mode
     filters: Filter | None
-    constant: float = CONSTANT
+    fusion: Fusion = "weighted"
 
 
 def search(snapshot: Snapshot, request: Request) -> list[Hit]:
     """The best passages, highest score first, ties by id.
 
-    Raises InputError for a mode or top_k that cannot be.
+    Raises InputError for a mode, a fusion or a top_k that cannot be.
     """
     if request.mode not in MODES:
         raise InputError(f"mode {request.mode!r} is unknown", hint=f"known: {', '.join(MODES)}")
+    if request.fusion not in FUSIONS:
+        raise InputError(
+            f"fusion {request.fusion!r} is unknown", hint=f"known: {', '.join(FUSIONS)}"
+        )
     if request.top_k < 1:
         raise InputError(f"top_k is {request.top_k}; ask for at least 1 passage")
     if snapshot.rows == 0:
@@ -76,8 +78,7 @@ def search(snapshot: Snapshot, request: Request) -> list[Hit]:
     if request.mode != "dense":
         rankings["lexical"] = lexical_ranking(snapshot, request.question, depth, request.filters)
     if request.mode == "hybrid":
-        lists = [[id_ for id_, _ in ranking] for ranking in rankings.values()]
-        best = reciprocal_rank_fusion(lists, request.constant)
+        best = fuse(rankings["dense"], rankings["lexical"], request.fusion)
     else:
         best = rankings[request.mode]
     scores = {name: dict(ranking) for name, ranking in rankings.items()}

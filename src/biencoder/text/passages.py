@@ -86,7 +86,7 @@ def _joined(title: str, path: Sequence[str], text: str) -> str:
     """Title, headings and text, each on a line; what the next already says is not said twice."""
     names = [title, *path] if title and title not in path else list(path)
     # A section's first passage begins with its own heading.
-    if names and text.lstrip("# ").startswith(names[-1]):
+    if names and text.partition("\n")[0].strip("# ") == names[-1]:
         names = names[:-1]
     context = BELOW.join(name for name in names if name)
     return f"{context}\n{text}" if context else text
