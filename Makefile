@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 
 # The base install, for using the tool.
 .venv/.base: pyproject.toml constraints.txt
-	@echo "Making .venv with the packages that biencoder runs on: about 285 MB to download and 1.2 GB"
+	@echo "Making .venv with the packages that biencoder runs on: about 415 MB to download and 1.6 GB"
 	@echo "on disk with PyTorch's CPU build; with the CUDA build (the default on Linux) some gigabytes more."
 	@echo "For the CPU build put PyTorch in first: see https://pytorch.org/get-started/locally/"
 	@test -d .venv || $(PYTHON) -m venv .venv

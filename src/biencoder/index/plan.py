@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from biencoder.reading.folder import FolderListing, list_folder
 from biencoder.reading.kinds import KINDS, kind_of
 from biencoder.reading.rows import Row, RowReader
 
+_NOTED = 5_000
 # Fields of a row that are columns of the index already, and may come from the row.
 _TAKEN_OVER = ("page", "heading")
 _TYPES: Mapping[type, ColumnType] = {
@@ -46,12 +47,12 @@ class Job:
 
 @dataclass
 class Plan:
-    """jobs in order; gone: sources that are no longer there; failures: file and reason, of files that
+    """jobs in order; wanted: how many documents they hold that are to be done; gone: sources that are no longer there; failures: file and reason, of files that
     cannot even be opened; unchanged: documents; others: files of kinds that are not read here.
     """
 
     jobs: list[Job] = field(default_factory=list)
-    wanted: list[Entry] = field(default_factory=list)
+    wanted: int = 0
     gone: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     columns: dict[str, ColumnType] = field(default_factory=dict)
@@ -64,12 +65,13 @@ def make_plan(
     ledger: Ledger,
     columns: Mapping[str, ColumnType],
     *,
+    note: Callable[[list[Entry]], None] = lambda entries: None,
     retry: bool = False,
     tick: Callable[[int], None] = lambda count: None,
 ) -> Plan:
     """Compare a folder or file with the ledger.
 
-    columns: of metadata that the table has. retry: read failed files again though they have not
+    note: takes the entries of documents that are to be done, some thousand at a time. columns: of metadata that the table has. retry: read failed files again though they have not
     changed. Raises InputError where nothing there can be read.
     """
     listing = list_sources(root)
@@ -87,9 +89,19 @@ def make_plan(
     known = ledger.files()
     unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
     unfinished |= {entry.file for entry in ledger.entries("failed")} if retry else set()
+    wanted: list[Entry] = []
     for path, name in names.items():
-        _plan_file(plan, ledger, path, name, None if name in unfinished else known.get(name))
+        for entry in _plan_file(
+            plan, ledger, path, name, None if name in unfinished else known.get(name)
+        ):
+            wanted.append(entry)
+            if len(wanted) == _NOTED:
+                plan.wanted += len(wanted)
+                note(wanted)
+                wanted = []
         tick(1)
+    plan.wanted += len(wanted)
+    note(wanted)
     # A file that cannot be opened today is not gone.
     there = {*names.values(), *plan.failures}
     plan.gone += [entry.source for entry in ledger.entries() if not _below(entry.file, there)]
@@ -160,7 +172,10 @@ def misfit(metadata: Mapping[str, Value], columns: Mapping[str, ColumnType]) -> 
     return ""
 
 
-def _plan_file(plan: Plan, ledger: Ledger, path: Path, name: str, known: FileEnd | None) -> None:
+def _plan_file(
+    plan: Plan, ledger: Ledger, path: Path, name: str, known: FileEnd | None
+) -> Iterator[Entry]:
+    """The entries of a file's documents that are to be done."""
     try:
         sha256 = hash_file(path)
     except OSError as error:
@@ -170,14 +185,13 @@ def _plan_file(plan: Plan, ledger: Ledger, path: Path, name: str, known: FileEnd
         plan.unchanged += len(ledger.entries_of(name))
         return
     if kind_of(path) == "rows":
-        _plan_rows(plan, ledger, path, name, sha256)
+        yield from _plan_rows(plan, ledger, path, name, sha256)
         return
     plan.jobs.append(Job(path, name, sha256))
-    plan.wanted.append(_wanted(ledger.entry(name), name, name, sha256))
+    yield _wanted(ledger.entry(name), name, name, sha256)
 
 
-def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -> None:
-    before = {entry.source: entry for entry in ledger.entries_of(name)}
+def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -> Iterator[Entry]:
     todo: set[str] = set()
     seen: set[str] = set()
     for row in RowReader(path, name):
@@ -185,16 +199,16 @@ def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -
             continue
         source, content = row_source(name, row), row_hash(row)
         _learn_types(own_metadata(row), plan.columns)
-        entry = before.get(source)
         if source in seen:
             continue
         seen.add(source)
+        entry = ledger.entry(source)
         if entry is not None and entry.state == "committed" and entry.sha256 == content:
             plan.unchanged += 1
             continue
         todo.add(source)
-        plan.wanted.append(_wanted(entry, source, name, content))
-    plan.gone += [source for source in before if source not in seen]
+        yield _wanted(entry, source, name, content)
+    plan.gone += [entry.source for entry in ledger.entries_of(name) if entry.source not in seen]
     plan.jobs.append(Job(path, name, sha256, frozenset(todo)))
 
 

@@ -43,9 +43,12 @@ EVALUATED_PAIRS = 500
 MEASURES = ("ndcg@10", "recall@5")
 
 SETTINGS = DistilSettings(sizes=MINI.dimensions, warmup_steps=100, evaluate_every=250)
-# The repository's own text is small: some passes over it fill two minutes.
+# The repository's own text is small: some passes over it fill two minutes. So few steps need a lower
+# rate: at 5e-4 after 5 steps of warm-up the teacher's token table is lost (nDCG@10 0.286, then 0.057).
 SMOKE_EPOCHS = 4
-SMOKE_SETTINGS = replace(SETTINGS, warmup_steps=5, evaluate_every=10_000, save_every=10_000)
+SMOKE_SETTINGS = replace(
+    SETTINGS, learning_rate=1e-4, warmup_steps=20, evaluate_every=10_000, save_every=10_000
+)
 
 Progress = Callable[[str, int, int], None]
 
