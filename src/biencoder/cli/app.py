@@ -12,16 +12,22 @@ import typer
 
 from biencoder.cli import (
     check,
+    compact,
     compare,
     distil,
     doctor,
     embed,
     evaluate,
+    export,
+    index,
     leaderboard,
     models,
     random,
+    reindex,
     report,
     search,
+    status,
+    verify,
 )
 from biencoder.errors import BiencoderError
 
@@ -35,6 +41,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(models, embed, search),
+    *(index, status, verify, compact, reindex, export),
     *(evaluate, compare, leaderboard, report),
     *(check, random, doctor, distil),
 )

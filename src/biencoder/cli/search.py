@@ -1,9 +1,9 @@
-"""`biencoder search`: ask a question of a file or folder, in memory."""
+"""`biencoder search`: ask a question of an index, or in memory of a file or folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,16 +11,32 @@ from biencoder.cli.show import print_json, progress, say, warnings_as_lines
 
 if TYPE_CHECKING:
     from biencoder.corpus.reader import Reader
-    from biencoder.embedder.memory_search import Hit, MemoryIndex
+    from biencoder.embedder import memory_search
+    from biencoder.embedder.memory_search import MemoryIndex
+    from biencoder.index import hits
 
 NAME = "search"
-HELP = "Answer a question with the best passages of a file or folder, in memory."
+HELP = "Answer a question with the best passages of an index, or in memory of a file or folder."
 
 
 def run(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
-    in_: Annotated[Path, typer.Option("--in", help="A file, a folder or a BEIR folder.")],
-    model: Annotated[str, typer.Option(help="Family name, folder or hub id.")] = "mini",
+    in_: Annotated[Path, typer.Option("--in", help="An index, a file, a folder, a BEIR folder.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Family name, folder or hub id; of an index the one that made it."),
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="Of an index: dense, lexical or hybrid (the default).")
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", help="Of an index: as 'source = \"a.pdf\" and page < 10'."),
+    ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option(help="Of hybrid search: weighted (the default) or reciprocal-rank."),
+    ] = None,
     top_k: Annotated[int, typer.Option(help="How many passages.")] = 5,
     dimensions: Annotated[int | None, typer.Option(help="A size the model offers.")] = None,
     instruction: Annotated[
@@ -28,29 +44,83 @@ def run(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Encode the passages, then the question; print the best."""
+    """Find the best passages and print them."""
     with warnings_as_lines():
-        from biencoder.corpus.reader import Reader
-        from biencoder.embedder.embedder import Embedder
-        from biencoder.embedder.memory_search import MemoryIndex
         from biencoder.errors import InputError
+        from biencoder.index.layout import is_index
 
         if not question.strip():
             raise InputError("the question is empty")
-        reader = Reader([in_], lines="one text")
-        index = MemoryIndex(Embedder.load(model), dimensions)
-        with progress("reading", total=None, unit="passages") as tick:
-            for count in index.add((item.id, item.title, item.text) for item in reader):
-                tick(count)
-        hits = index.search(question, top_k=top_k, instruction=instruction)
-        _tell(index, reader)
-        if json_:
-            print_json([_record(hit, question) for hit in hits])
+        asked: dict[str, Any] = {"top_k": top_k, "instruction": instruction}
+        if is_index(in_):
+            asked |= {"mode": mode or "hybrid", "filters": filter_}
+            asked |= {"fusion": fusion} if fusion is not None else {}
+            _ask_index(question, in_, model, dimensions, asked, json_)
+        elif in_.exists() and any((mode, filter_, fusion)):
+            raise InputError(
+                f"{in_} is no index, and --mode, --filter and --fusion are for indices",
+                hint=f"make one with: biencoder index {in_} --to my-index",
+            )
         else:
-            _print(hits, question)
+            _ask_files(question, in_, model or "mini", dimensions, asked, json_)
 
 
-def _record(hit: Hit, question: str) -> dict[str, object]:
+def _ask_index(
+    question: str,
+    folder: Path,
+    model: str | None,
+    dimensions: int | None,
+    asked: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from biencoder.embedder.embedder import Embedder
+    from biencoder.errors import DimensionError
+    from biencoder.index.opened import Index
+
+    index = Index.open(folder, embedder=None if model is None else Embedder.load(model))
+    if dimensions not in (None, index.facts.dimensions):
+        raise DimensionError(
+            f"the vectors of {folder} have {index.facts.dimensions} dimensions, not {dimensions}",
+            hint=f"leave --dimensions out, or: biencoder reindex {folder} --dimensions {dimensions}",
+        )
+    found = index.search(question, **asked)
+    say(f"{len(index):,} passages, {index.facts.model}, {asked['mode']}")
+    if as_json:
+        print_json([_stored_record(hit, question) for hit in found])
+    else:
+        for hit in found:
+            _print(hit, question, *_place(hit))
+    if not found:
+        say("No passage was found.")
+
+
+def _ask_files(
+    question: str,
+    place: Path,
+    model: str,
+    dimensions: int | None,
+    asked: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from biencoder.corpus.reader import Reader
+    from biencoder.embedder.embedder import Embedder
+    from biencoder.embedder.memory_search import MemoryIndex
+
+    reader = Reader([place], lines="one text")
+    index = MemoryIndex(Embedder.load(model), dimensions)
+    with progress("reading", total=None, unit="passages") as tick:
+        for count in index.add((item.id, item.title, item.text) for item in reader):
+            tick(count)
+    found = index.search(question, **asked)
+    _tell(index, reader)
+    if as_json:
+        print_json([_record(hit, question) for hit in found])
+    else:
+        for hit in found:
+            _print(hit, question, hit.title, "")
+
+
+def _record(hit: memory_search.Hit | hits.Hit, question: str) -> dict[str, object]:
     from biencoder.text.snippet import snippet
 
     return {
@@ -64,25 +134,50 @@ def _record(hit: Hit, question: str) -> dict[str, object]:
     }
 
 
-def _print(hits: list[Hit], question: str) -> None:
+def _stored_record(hit: hits.Hit, question: str) -> dict[str, object]:
+    return {
+        **_record(hit, question),
+        "page": hit.page,
+        "heading": hit.heading,
+        "end": hit.end,
+        "id": hit.id,
+        "scores": {"dense": hit.dense, "lexical": hit.lexical},
+        "metadata": {n: value for n, value in hit.metadata.items() if value is not None},
+    }
+
+
+def _place(hit: hits.Hit) -> tuple[str, str]:
+    """Page, and heading or title; the scores in either ranking."""
+    page = [] if hit.page is None else [f"page {hit.page}"]
+    words = [hit.heading or hit.title] if hit.heading or hit.title else []
+    scores = [
+        *([] if hit.dense is None else [f"cosine {hit.dense:.3f}"]),
+        *([] if hit.lexical is None else [f"BM25 {hit.lexical:.2f}"]),
+    ]
+    return "  ".join([*page, *words]), ", ".join(scores)
+
+
+def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores: str) -> None:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.text import Text
 
+    from biencoder.evaluate.report.words import visible
     from biencoder.text.snippet import question_words, snippet
 
+    head = Text(f"{hit.rank}. {hit.score:.3f}  ", style="bold")
+    head.append(visible(hit.source), style="cyan")
+    if place:
+        head.append(f"  {visible(place)}", style="dim")
+    body = Text(visible(snippet(hit.text, question)), style="default")
+    for word in question_words(question):
+        body.highlight_regex(rf"(?i)\b{word}\b", "bold yellow")
+    if scores:
+        body.append(f"\n{scores}", style="dim")
     console = Console(soft_wrap=False)
-    for hit in hits:
-        head = Text(f"{hit.rank}. {hit.score:.3f}  ", style="bold")
-        head.append(hit.source, style="cyan")
-        if hit.title:
-            head.append(f"  {hit.title}", style="dim")
-        body = Text(snippet(hit.text, question), style="default")
-        for word in question_words(question):
-            body.highlight_regex(rf"(?i)\b{word}\b", "bold yellow")
-        body.pad_left(3)
-        console.print(head)
-        console.print(body)
-        console.print()
+    console.print(head)
+    console.print(Padding(body, (0, 0, 0, 3), expand=False))
+    console.print()
 
 
 def _tell(index: MemoryIndex, reader: Reader) -> None:

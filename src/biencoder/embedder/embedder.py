@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from biencoder.batching.schedule import WINDOW_TEXTS
 from biencoder.config.model import LlamaConfig
 from biencoder.embedder.device import Placement, place
 from biencoder.embedder.dimensions import check_dimensions
@@ -126,10 +127,12 @@ class Embedder:
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
         instruction: str | None = None,
+        window_texts: int = WINDOW_TEXTS,
     ) -> Iterator[Window]:
         """Vectors of any number of texts, window by window in order.
 
-        Each window counts its tokens, cut texts and unreadable texts; nothing is warned about.
+        window_texts: at most so many are computed before a window is given. Each window counts its
+        tokens, cut texts and unreadable texts; nothing is warned about.
         """
         if isinstance(texts, str):
             raise InputError(
@@ -156,6 +159,7 @@ class Embedder:
             tokenize=tokenize,
             dimensions=size,
             token_budget=self.token_budget,
+            window_texts=window_texts,
         )
 
     def similarity(self, queries: npt.ArrayLike, documents: npt.ArrayLike) -> FloatArray:

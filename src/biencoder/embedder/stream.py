@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from biencoder.batching.pack import pack
-from biencoder.batching.schedule import prefetch, windows
+from biencoder.batching.schedule import WINDOW_TEXTS, prefetch, windows
 from biencoder.errors import EncodingError, InputError
 from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
@@ -42,9 +42,11 @@ def encode_stream(
     tokenize: Tokenize,
     dimensions: int,
     token_budget: int,
+    window_texts: int = WINDOW_TEXTS,
 ) -> Iterator[Window]:
     """Vectors window by window; memory depends on the budget and the window, not on the corpus."""
-    for first_row, encoded in prefetch(_numbered(windows(_checked(texts))), _prepare(tokenize)):
+    cut = windows(_checked(texts), max_texts=window_texts)
+    for first_row, encoded in prefetch(_numbered(cut), _prepare(tokenize)):
         yield Window(
             vectors=compute(
                 encoded.ids,

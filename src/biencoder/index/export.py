@@ -27,16 +27,16 @@ def export_parquet(folder: str | Path, to: str | Path, *, meter: Meter | None = 
     """
     target = Path(to)
     if target.suffix != ".parquet":
-        raise InputError(f"{target} is no .parquet file", hint="give --to a name such as my.parquet")
+        raise InputError(
+            f"{target} is no .parquet file", hint="give --to a name such as my.parquet"
+        )
     snapshot = open_snapshot(Path(folder))
     names = [name for name in snapshot.store.schema.names if name != WORDS]
-    facts = {FACTS_KEY: json.dumps(asdict(snapshot.facts))}
+    facts: dict[bytes | str, bytes | str] = {FACTS_KEY: json.dumps(asdict(snapshot.facts))}
     shape = pa.schema([snapshot.store.schema.field(name) for name in names], metadata=facts)
-    # Hardly any two numbers of a vector are alike: a dictionary of them would only cost time.
-    plain = [name for name in names if name != "vector"]
     with (
         new_file(target) as draft,
-        pq.ParquetWriter(draft, shape, use_dictionary=plain) as writer,
+        pq.ParquetWriter(draft, shape) as writer,
         (meter or silent)("exporting", snapshot.rows, "passages") as tick,
     ):
         for batch in snapshot.store.scan(names):

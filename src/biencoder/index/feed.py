@@ -20,6 +20,9 @@ from biencoder.index.rows import Chunk
 from biencoder.text.passages import BELOW, PassageCutter
 from biencoder.types import FloatArray
 
+# Enough for texts of one length to meet, and few enough that a slow model soon shows a rate and that
+# Ctrl-C or a commit need not wait.
+_WINDOW_TEXTS = 256
 # A document is hardly readable for a model if more than this share of its passages is.
 _UNREADABLE_SHARE = 0.5
 
@@ -88,7 +91,10 @@ class Feed:
     def run(self, documents: Iterable[Document]) -> Iterator[list[Finished]]:
         """Finished documents, window by window, in order."""
         stream = self._embedder.encode_stream(
-            self._texts(documents), role="document", dimensions=self._facts.dimensions
+            self._texts(documents),
+            role="document",
+            dimensions=self._facts.dimensions,
+            window_texts=_WINDOW_TEXTS,
         )
         for window in stream:
             unreadable = set(window.unreadable)

@@ -62,7 +62,7 @@ class Ingest:
         try:
             for finished in Feed(self.embedder, self.facts).run(documents):
                 waiting += finished
-                self.tick(len(finished))
+                self.tick(sum(_was_planned(item.document) for item in finished))
                 rows = sum(len(item.chunks) for item in waiting)
                 late = time.monotonic() - since > _COMMIT_SECONDS
                 if rows >= self.commit_every or (waiting and late):
@@ -121,6 +121,11 @@ class Ingest:
         for item in (*good, *bad):
             if item.document.ends is not None and item.document.ends.notes:
                 self.tally.notes[item.document.file] = item.document.ends.notes
+
+
+def _was_planned(document: Document) -> bool:
+    """Not the end of a file, nor a line of one that could not be read: the total has no such."""
+    return bool(document.source) and (bool(document.sha256) or document.source == document.file)
 
 
 def _entry(item: Finished) -> Entry:

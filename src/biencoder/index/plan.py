@@ -182,7 +182,7 @@ def _plan_file(
         plan.failures[name] = f"cannot be opened: {error.strerror or error}"
         return
     if known is not None and known.sha256 == sha256:
-        plan.unchanged += len(ledger.entries_of(name))
+        plan.unchanged += sum(entry.state == "committed" for entry in ledger.entries_of(name))
         return
     if kind_of(path) == "rows":
         yield from _plan_rows(plan, ledger, path, name, sha256)

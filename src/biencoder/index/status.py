@@ -122,9 +122,9 @@ def _bytes_by_part(layout: Layout) -> dict[str, int]:
         "ledger": sum(_size(path) for path in live.folder.glob(f"{live.ledger.name}*")),
         "set aside": sum(map(bytes_below, _aside(live))),
     }
-    total = bytes_below(layout.folder)
-    beside = total - bytes_below(live.folder)
-    return {**parts, "other generations": beside, "total": total}
+    others = (*layout.kept, *([] if layout.building is None else [layout.building]))
+    beside = sum(bytes_below(layout.generation(name).folder) for name in others)
+    return {**parts, "other generations": beside, "total": bytes_below(layout.folder)}
 
 
 def _aside(generation: Generation) -> tuple[Path, Path]:

@@ -122,7 +122,8 @@ class Store:
         query = self._table.search(" ".join(words), query_type="fts", fts_columns=WORDS)
         if where is not None:
             query = query.where(where, prefilter=True)
-        found = query.select(["id", "_score"]).limit(limit).to_arrow()
+        with _readable(self._table.uri):
+            found = query.select(["id", "_score"]).limit(limit).to_arrow()
         return list(zip(found["id"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
     def near(
@@ -138,7 +139,8 @@ class Store:
         query = query.nprobes(probes).refine_factor(refine)
         if where is not None:
             query = query.where(where, prefilter=True)
-        found = query.select(["id", "_distance"]).limit(limit).to_arrow()
+        with _readable(self._table.uri):
+            found = query.select(["id", "_distance"]).limit(limit).to_arrow()
         scores = (1.0 - distance for distance in found["_distance"].to_pylist())
         return list(zip(found["id"].to_pylist(), scores, strict=True))
 
@@ -157,13 +159,31 @@ class Store:
         query = self._table.search()
         if where is not None:
             query = query.where(where)
-        yield from query.select(list(columns)).to_batches(_SCANNED_ROWS)
+        with _readable(self._table.uri):
+            yield from query.select(list(columns)).to_batches(_SCANNED_ROWS)
 
 
 def _connect(folder: Path) -> Any:
     import lancedb
 
     return lancedb.connect(folder)
+
+
+class _readable:
+    """LanceDB's errors of reading in this library's words."""
+
+    def __init__(self, place: object) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (OSError, RuntimeError, ValueError)):
+            raise IndexDamagedError(
+                f"{self.place} cannot be read: {_first_line(error)}",
+                hint="index the sources again: that heals what is damaged",
+            ) from error
 
 
 class _told:
