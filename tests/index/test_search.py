@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from tests.index.made_documents import write_documents
 from biencoder import Embedder, Index, col
 from biencoder.corpus.beir import read_corpus
 from biencoder.errors import InputError
-from biencoder.index import search
+from biencoder.index import search, store
 from biencoder.index.build import index_folder
 from biencoder.index.fusion import FUSIONS, Fusion, fuse
+from biencoder.index.hits import MODES, Mode
 from biencoder.types import FloatArray
 
 XQUAD = Path(__file__).parent.parent.parent / "examples" / "xquad" / "en"
@@ -41,7 +43,7 @@ def index(tmp_path_factory: pytest.TempPathFactory, mini: Embedder) -> Index:
 def _brute_force(index: Index, query: FloatArray, k: int) -> list[str]:
     mirror = index._snapshot.mirror
     scores = (mirror.vectors_ND.astype(np.float64) @ query.astype(np.float64)).tolist()
-    ids = mirror.columns["id"].to_pylist()
+    ids: list[Any] = mirror.columns["id"].to_pylist()
     return [id_ for _, id_ in sorted(zip((-s for s in scores), ids, strict=True))[:k]]
 
 
@@ -77,7 +79,7 @@ def test_hybrid_search_is_the_fusion_of_both_rankings(index: Index, fusion: Fusi
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
-def test_a_filter_keeps_the_order_of_what_it_leaves(index: Index, mode: search.Mode) -> None:
+def test_a_filter_keeps_the_order_of_what_it_leaves(index: Index, mode: Mode) -> None:
     wanted = (col("place") < 60) & (col("even") == True)  # noqa: E712
     everything = index.search(QUESTION, top_k=200, mode=mode)
     left = [hit.id for hit in everything if hit.metadata["place"] < 60 and hit.metadata["even"]]
@@ -90,7 +92,7 @@ def test_a_filter_keeps_the_order_of_what_it_leaves(index: Index, mode: search.M
 
 
 def test_a_filter_that_nothing_passes_finds_nothing(index: Index) -> None:
-    for mode in search.MODES:
+    for mode in MODES:
         assert index.search(QUESTION, mode=mode, filters=col("place") < 0) == []
 
 
@@ -135,15 +137,23 @@ def test_two_stages_find_what_comparing_everything_finds(
 
 
 def test_above_the_exact_limit_a_vector_index_gives_the_candidates(
-    index: Index, mini: Embedder, monkeypatch: pytest.MonkeyPatch
+    index: Index, tmp_path: Path, mini: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = [hit.id for hit in index.search(QUESTION, top_k=10, mode="dense")]
-    monkeypatch.setattr(search, "EXACT_ROWS", 10)
-    hits = index.search(QUESTION, top_k=10, mode="dense")
-    assert [hit.id for hit in hits] == expected
-    filtered = index.search(QUESTION, top_k=10, mode="dense", filters=col("place") < 20)
+    monkeypatch.setattr(store, "EXACT_ROWS", 300)
+    with (tmp_path / "rows.jsonl").open("w", encoding="utf-8") as file:
+        for number, document in enumerate(list(read_corpus(XQUAD))):
+            row = {"_id": document.id, "text": document.text, "place": number}
+            file.write(json.dumps(row) + "\n")
+    index_folder(tmp_path / "rows.jsonl", tmp_path / "index", embedder=mini)
+    large = Index.open(tmp_path / "index", embedder=mini)
+    assert large._snapshot.store.covers("vector")
+    query = mini.encode_queries([QUESTION])[0]
+    hits = large.search(QUESTION, top_k=10, mode="dense")
+    assert len({hit.id for hit in hits} & set(_brute_force(large, query, 10))) >= 9
+    filtered = large.search(QUESTION, top_k=10, mode="dense", filters=col("place") < 20)
     assert all(hit.metadata["place"] < 20 for hit in filtered)
     assert len(filtered) == 10
+    assert not index._snapshot.store.covers("vector")
 
 
 def test_a_new_version_is_seen_after_refresh(tmp_path: Path, mini: Embedder) -> None:

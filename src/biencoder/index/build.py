@@ -93,8 +93,9 @@ def index_folder(
         # A model that cannot be loaded must not leave an empty index.
         embedder = embedder or Embedder.load(options.model or DEFAULT_MODEL)
     with writing(folder / LOCK, verb="index"):
-        layout = take_over(folder) if is_index(folder) else create_layout(folder)
-        return _Run(layout, options, root, embedder, meter or silent).all()
+        if not is_index(folder):
+            create_layout(folder)
+        return _Run(take_over(folder), options, root, embedder, meter or silent).all()
 
 
 @dataclass
@@ -112,7 +113,12 @@ class _Run:
             keep_facts(generation, writer.ledger, facts)
             with self.meter("looking", None, "files") as tick:
                 plan = make_plan(
-                    self.root, writer.ledger, writer.columns, retry=self.options.retry, tick=tick
+                    self.root,
+                    writer.ledger,
+                    writer.columns,
+                    note=writer.plan,
+                    retry=self.options.retry,
+                    tick=tick,
                 )
             tally = self._ingest(writer, plan, facts)
             tally.unchanged = plan.unchanged
@@ -149,12 +155,12 @@ class _Run:
         return self.embedder
 
     def _ingest(self, writer: Writer, plan: Plan, facts: Facts) -> Tally:
-        if not (plan.jobs or plan.gone or plan.failures or self.options.model):
+        asked = (self.options.model, self.options.dimensions, self.options.chunk_tokens)
+        if not (plan.jobs or plan.gone or plan.failures or any(asked)):
             return Tally()
         embedder = self._model(self.options.model or facts.model)
         check_same(facts, _asked(embedder, self.options, facts), self.layout.folder)
-        writer.plan(plan.wanted)
-        total = len(plan.wanted) + len(plan.failures)
+        total = plan.wanted + len(plan.failures)
         with (
             self.meter("indexing", total, "documents") as tick,
             ReaderPool(self.options.workers, self.options.limits) as pool,
@@ -166,9 +172,11 @@ class _Run:
 def new_facts(embedder: Embedder, options: Options, root: Path) -> Facts:
     """The facts of a new generation; raises DimensionError for a size that the model lacks."""
     size = check_dimensions(options.dimensions, embedder.dimensions, embedder.profile.name)
+    name = options.model or embedder.profile.name
     return facts_of(
         embedder,
-        options.model or embedder.profile.name,
+        # A folder is found again from any other.
+        str(Path(name).resolve()) if Path(name).is_dir() else name,
         dimensions=size,
         chunk_tokens=options.chunk_tokens or CHUNK_TOKENS,
         candidates=_candidates(embedder, size),

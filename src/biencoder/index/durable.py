@@ -6,27 +6,34 @@ the last acknowledged version is synced here, then the folders that name them.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from biencoder.drafts import new_file
 from biencoder.errors import OutputError
 
 
 def sync_file(path: Path) -> None:
-    """Bring a file's bytes, or a folder's names, to the disk itself."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        if sys.platform == "darwin":
-            # On macOS fsync stops at the drive's own cache; F_FULLFSYNC goes through it.
-            import fcntl
+    """Bring a file's bytes, or a folder's names, to the disk itself.
 
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    Raises OutputError where the disk refuses.
+    """
+    with disk_errors(path):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            if sys.platform == "darwin":
+                # On macOS fsync stops at the drive's own cache; F_FULLFSYNC goes through it.
+                import fcntl
+
+                fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            else:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -42,13 +49,31 @@ def sync_new(files: Iterable[Path], root: Path) -> None:
     """
     taken = list(files)
     folders = {folder for file in taken for folder in file.parents if folder.is_relative_to(root)}
+    for file in taken:
+        sync_file(file)
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+        sync_file(folder)
+
+
+def write_durably(path: Path, value: object) -> None:
+    """One JSON value: the old or the new one whole, on the disk when this returns.
+
+    Raises OutputError where it cannot be written.
+    """
+    with new_file(path) as draft:
+        draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        # Before it takes the name: a power cut may keep a rename and lose the bytes.
+        sync_file(draft)
+    sync_file(path.parent)
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """The system's errors of writing below a place in this library's words."""
     try:
-        for file in taken:
-            sync_file(file)
-        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-            sync_file(folder)
+        yield
     except OSError as error:
         raise OutputError(
-            f"{root} could not be brought to the disk: {error.strerror or error}",
+            f"{place} could not be written: {error.strerror or error}",
             hint="is the disk full or failing? Nothing acknowledged is lost; run again",
         ) from error

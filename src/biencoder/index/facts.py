@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from biencoder import __version__
-from biencoder.drafts import write_json
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.fingerprint import fingerprint
-from biencoder.errors import FingerprintError, IndexDamagedError
-from biencoder.index.durable import sync_file
+from biencoder.errors import BiencoderError, FingerprintError, IndexDamagedError
+from biencoder.index.durable import write_durably
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Ledger
 
@@ -61,16 +60,21 @@ def facts_of(embedder: Embedder, name: str, **settings: Any) -> Facts:
 
 
 def write_facts(generation: Generation, facts: Facts) -> None:
-    """Keep them beside the ledger, on the disk when this returns; `keep_in_ledger` keeps them in it."""
-    write_json(_copy(generation), asdict(facts))
-    sync_file(_copy(generation))
-    sync_file(generation.folder)
+    """Keep them beside the ledger, on the disk when this returns; `keep_facts` keeps them in it."""
+    write_durably(_copy(generation), asdict(facts))
 
 
-def keep_in_ledger(ledger: Ledger, facts: Facts) -> None:
-    """The second copy, should the first be damaged."""
-    with ledger.transaction():
-        ledger.set_fact(FACT, asdict(facts))
+def keep_facts(generation: Generation, ledger: Ledger, facts: Facts) -> None:
+    """Two copies, beside the ledger and in it, should one be damaged; a damaged one is made anew."""
+    if ledger.fact(FACT) != asdict(facts):
+        with ledger.transaction():
+            ledger.set_fact(FACT, asdict(facts))
+    try:
+        whole = _read_copy(generation) == facts
+    except (OSError, ValueError, TypeError):
+        whole = False
+    if not whole:
+        write_facts(generation, facts)
 
 
 def read_facts(generation: Generation) -> Facts:
@@ -79,13 +83,13 @@ def read_facts(generation: Generation) -> Facts:
     Raises IndexDamagedError where neither copy can be read.
     """
     try:
-        return Facts(**json.loads(_copy(generation).read_text(encoding="utf-8")))
+        return _read_copy(generation)
     except (OSError, ValueError, TypeError) as error:
         known = _from_ledger(generation)
         if known is None:
             raise IndexDamagedError(
                 f"{_copy(generation)} cannot be read: {error}",
-                hint="the index no longer says which model made it; index the sources anew",
+                hint="what made it is lost: remove the index's folder, and index the sources anew",
             ) from error
         return Facts(**known)
 
@@ -128,14 +132,19 @@ def check_query_model(facts: Facts, embedder: Embedder, folder: Path) -> None:
 
 
 def _from_ledger(generation: Generation) -> dict[str, Any] | None:
-    if not generation.ledger.exists():
+    try:
+        ledger = Ledger(generation.ledger, read_only=True)
+    except BiencoderError:
         return None
-    ledger = Ledger(generation.ledger, read_only=True)
     try:
         known: dict[str, Any] | None = ledger.fact(FACT)
     finally:
         ledger.close()
     return known
+
+
+def _read_copy(generation: Generation) -> Facts:
+    return Facts(**json.loads(_copy(generation).read_text(encoding="utf-8")))
 
 
 def _copy(generation: Generation) -> Path:

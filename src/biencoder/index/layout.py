@@ -9,22 +9,24 @@
         mirror/           what searching maps into memory, made from the table
         quarantine/       what recovery moved aside, never deleted
         lost/             a ledger that could not be read
+        was-live          an empty file: this generation is or was the live one
 
 A re-embedding makes its generation beside the live one; swapping replaces index.json and nothing
-else, so a reader sees the old or the new one, never a mixture.
+else, so a reader sees the old or the new one, never a mixture. Should index.json be damaged, the
+newest generation with a ``was-live`` is the live one: a name cannot be cut to zero.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
-from biencoder.drafts import write_json
 from biencoder.errors import IndexDamagedError, InputError
-from biencoder.index.durable import sync_file
+from biencoder.index.durable import disk_errors, sync_new, write_durably
 
 FORMAT = 1
 TABLE = "chunks"
@@ -58,6 +60,11 @@ class Generation:
         return self.folder / "mirror"
 
     @property
+    def was_live(self) -> Path:
+        """Its name alone says something."""
+        return self.folder / "was-live"
+
+    @property
     def quarantine(self) -> Path:
         """What recovery moved aside."""
         return self.folder / "quarantine"
@@ -83,18 +90,30 @@ class Layout:
 
     def next_name(self) -> str:
         """A generation name that nothing bears yet."""
-        taken = [self.live, *self.kept, *(path.name for path in self.folder.glob("g*"))]
-        return f"g{1 + max(int(name[1:]) for name in taken if name[1:].isdigit())}"
+        taken = [self.live, *self.kept, *(path.name for path in _generations(self.folder))]
+        return f"g{1 + max(int(name[1:]) for name in taken)}"
 
     def write(self, **changes: object) -> Layout:
         """The layout with changes, on the disk when this returns."""
         changed = replace(self, **changes)  # type: ignore[arg-type]
         facts = {"format": FORMAT, **asdict(changed)}
         del facts["folder"]
-        write_json(self.folder / "index.json", facts)
-        sync_file(self.folder / "index.json")
-        sync_file(self.folder)
+        write_durably(self.folder / "index.json", facts)
+        changed.mark()
         return changed
+
+    def mark(self) -> None:
+        """Note beside the live generation that it is live; after index.json says so, not before."""
+        mark = self.generation().was_live
+        if not mark.exists():
+            with disk_errors(mark):
+                mark.touch()
+            sync_new([mark], self.folder)
+
+    def unnamed(self) -> list[Path]:
+        """Generations that a killed writer was about to remove."""
+        named = {self.live, self.building, *self.kept}
+        return [path for path in _generations(self.folder) if path.name not in named]
 
 
 def is_index(folder: Path) -> bool:
@@ -103,10 +122,18 @@ def is_index(folder: Path) -> bool:
 
 
 def read_layout(folder: Path) -> Layout:
-    """The layout of an existing index.
+    """The layout of an existing index; told by its generations where index.json is damaged.
 
-    Raises InputError where there is none, IndexDamagedError where index.json cannot be read.
+    Raises InputError where there is none, IndexDamagedError where it cannot be read.
     """
+    try:
+        return stated_layout(folder)
+    except ValueError as error:
+        return _layout_of_generations(folder, error)
+
+
+def stated_layout(folder: Path) -> Layout:
+    """The layout that index.json states. Raises as `read_layout`, and ValueError for a damaged one."""
     path = folder / "index.json"
     if not path.exists():
         raise InputError(
@@ -115,13 +142,15 @@ def read_layout(folder: Path) -> Layout:
         )
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return _parse(folder, facts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise IndexDamagedError(
-            f"{path} cannot be read: {error}",
-            hint='write {"format": 1, "live": "g1", "building": null, "kept": []} into it, '
-            "with the name of the newest folder g1, g2 …",
+            f"{path} cannot be read: {error.strerror or error}",
+            hint="check its rights and the disk",
         ) from error
+    try:
+        return _parse(folder, facts)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it lacks a value: {error}") from error
 
 
 def check_place(folder: Path) -> None:
@@ -135,7 +164,8 @@ def check_place(folder: Path) -> None:
 def create_layout(folder: Path) -> Layout:
     """A new index in a folder that is there, with an empty first generation."""
     layout = Layout(folder)
-    layout.generation().folder.mkdir(exist_ok=True)
+    with disk_errors(folder):
+        layout.generation().folder.mkdir(exist_ok=True)
     return layout.write()
 
 
@@ -145,15 +175,39 @@ def _foreign(folder: Path) -> bool:
     return any(not path.name.startswith(".") and path.name not in ours for path in folder.iterdir())
 
 
+def _layout_of_generations(folder: Path, damage: ValueError) -> Layout:
+    names = [path.name for path in _generations(folder)]
+    lived = [name for name in names if Generation(folder / name).was_live.exists()]
+    if not lived:
+        raise IndexDamagedError(
+            f"{folder / 'index.json'} cannot be read: {damage}",
+            hint=f"no generation was live yet: remove {folder} and index the sources anew",
+        ) from damage
+    *kept, live = lived
+    newer = names[names.index(live) + 1 :]
+    return Layout(folder, live, newer[-1] if newer else None, tuple(kept))
+
+
+def _generations(folder: Path) -> list[Path]:
+    """The folders of generations, oldest first."""
+    found = (path for path in folder.iterdir() if _is_name(path.name) and path.is_dir())
+    return sorted(found, key=lambda path: int(path.name[1:]))
+
+
 def _parse(folder: Path, facts: Mapping[str, object]) -> Layout:
     if facts["format"] != FORMAT:
-        raise ValueError(f"its format is {facts['format']!r}, this version reads {FORMAT}")
+        # Not damaged: it must not be read as if it were ours.
+        raise IndexDamagedError(
+            f"{folder} has format {facts['format']!r}, this version reads {FORMAT}",
+            hint="use the version of biencoder that made it",
+        )
     live, building, kept = facts["live"], facts["building"], facts["kept"]
-    names = [live, building, *kept] if isinstance(kept, list) else [None]
-    if not all(name is None or _is_name(name) for name in names) or live is None:
+    if not _is_name(live) or not (building is None or _is_name(building)):
         raise ValueError("it does not name generations")
-    return Layout(folder, str(live), None if building is None else str(building), tuple(kept))  # type: ignore[arg-type]
+    if not isinstance(kept, list) or not all(_is_name(name) for name in kept):
+        raise ValueError("what it keeps is not a list of generations")
+    return Layout(folder, live, building, tuple(kept))
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name[:1] == "g" and name[1:].isdigit() and os.sep not in name
+def _is_name(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and re.fullmatch(r"g[0-9]{1,9}", name) is not None

@@ -11,6 +11,7 @@ version (``sha256``, ``chunks``, ``checksum``) is kept apart from what is wanted
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -47,6 +48,7 @@ CREATE TABLE IF NOT EXISTS stored (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, version INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+_TABLES = "SELECT count(*) FROM sqlite_master WHERE name = 'facts'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,14 @@ class Ledger:
         rows = (tuple(getattr(entry, field) for field in _FIELDS) for entry in entries)
         self._database.executemany(f"REPLACE INTO documents ({_COLUMNS}) VALUES ({marks})", rows)
 
-    def drop(self, sources: Iterable[str]) -> None:
-        """Forget documents; inside a `transaction`."""
-        rows = ((source,) for source in sources)
-        self._database.executemany("DELETE FROM documents WHERE source = ?", rows)
+    def drop(self, sources: Sequence[str]) -> None:
+        """Forget documents, and the files that hold no other; inside a `transaction`."""
+        for source in sources:
+            entry = self.entry(source)
+            self._database.execute("DELETE FROM documents WHERE source = ?", (source,))
+            # A file that comes back must count as new.
+            if entry is not None and not self._holds_documents(entry.file):
+                self.drop_files([entry.file])
 
     def files(self) -> dict[str, FileEnd]:
         """Every source file that was read to its end."""
@@ -195,6 +201,9 @@ class Ledger:
         rows = ((path,) for path in paths)
         self._database.executemany("DELETE FROM stored WHERE path = ?", rows)
 
+    def _holds_documents(self, file: str) -> bool:
+        return self._one("SELECT 1 FROM documents WHERE file = ? LIMIT 1", (file,)) is not None
+
     def _one(self, query: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._database.execute(query, values).fetchone()
         return row
@@ -206,12 +215,7 @@ _COLUMNS = ", ".join(_FIELDS)
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
     with _told(path):
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        database = _connect(path, "ro" if read_only else "rwc")
         try:
             if not read_only:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -219,13 +223,25 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
                 # On macOS a plain sync stops at the drive's own cache.
                 database.execute("PRAGMA fullfsync = ON")
                 database.execute("PRAGMA secure_delete = ON")
-                database.executescript(_SCHEMA)
+                # All tables or none: a kill must not leave half of them.
+                database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             if database.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise IndexDamagedError(f"{path} is damaged")
+            if not database.execute(_TABLES).fetchone()[0]:
+                raise IndexDamagedError(f"{path} is empty")
         except BaseException:
             database.close()
             raise
     return database
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    place = path.absolute().as_uri()
+    # Where nothing can be written, SQLite cannot share a file, and need not: no writer is at work.
+    alone = mode == "ro" and not os.access(path.parent, os.W_OK)
+    log = path.with_name(f"{path.name}-wal")
+    query = "?immutable=1" if alone and not log.exists() else f"?mode={mode}"
+    return sqlite3.connect(place + query, uri=True, isolation_level=None, check_same_thread=False)
 
 
 @contextmanager

@@ -16,24 +16,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from biencoder.errors import LockedError, OutputError
+from biencoder.index.durable import disk_errors, sync_file
 
 
 @contextmanager
 def writing(path: Path, *, verb: str) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs; its folder is made if it is not there.
 
-    Raises LockedError at once where another holds it, and says who.
+    Raises LockedError at once where another holds it, and says who; OutputError where the folder
+    cannot be written.
     """
     handle = _open(path)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"{path.parent} is being written: {_holder(handle)}",
-                hint="wait until it is done, or stop that process; searching works meanwhile",
-            ) from None
-        _sign(handle, verb)
+        with disk_errors(path):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockedError(
+                    f"{path.parent} is being written: {_holder(handle)}",
+                    hint="wait until it is done, or stop that process; searching works meanwhile",
+                ) from None
+            _sign(handle, verb)
         yield
     finally:
         # Closing gives the lock back; the file stays, for removing it could let two writers in.
@@ -41,8 +44,12 @@ def writing(path: Path, *, verb: str) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            # A new folder's name lies in the one above it.
+            sync_file(folder.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise OutputError(

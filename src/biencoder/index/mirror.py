@@ -1,6 +1,7 @@
 """What searching maps into memory: vectors and columns of one acknowledged version, as plain arrays.
 
-Made from the table, never the other way round, so it may be thrown away at any time. A flat scan of
+Made from the table, never the other way round, so it may be thrown away at any time; readers make it
+too, several at once perhaps, so nobody waits for another and nobody's mapping breaks. A flat scan of
 100,000 rows by LanceDB took 124 ms where a product over mapped float32 took 8.
 
 Shapes: N rows, D numbers of a vector, E numbers of its short form.
@@ -8,28 +9,36 @@ Shapes: N rows, D numbers of a vector, E numbers of its short form.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from biencoder.drafts import new_folder, write_json
-from biencoder.errors import OutputError
+from biencoder.drafts import write_json
+from biencoder.errors import IndexDamagedError, OutputError
 from biencoder.index.dense import binary_codes, unit_prefix
 from biencoder.index.durable import files_below, sync_new
 from biencoder.index.facts import Facts
+from biencoder.index.layout import TABLE
 from biencoder.index.rows import INNER, vectors_of
 from biencoder.index.store import Store
+from biencoder.index.table_files import is_whole, manifest_name
 from biencoder.types import FloatArray, IntArray
 
 _BATCH = 8192
+_DRAFT_SECONDS = 3600.0
 _ACCOUNT = "mirror.json"
 
 
@@ -74,48 +83,89 @@ def open_mirror(folder: Path, facts: Facts, version: int) -> Mirror | None:
     place = folder / _name(facts, version)
     try:
         account = json.loads((place / _ACCOUNT).read_text(encoding="utf-8"))
-        sizes = {path.name: path.stat().st_size for path in files_below(place)}
-    except (OSError, ValueError):
+        whole = account["manifest"] == _manifest(folder, version) and all(
+            is_whole(place / name, size) for name, size in account["sizes"].items()
+        )
+        return _map(place) if whole else None
+    except (IndexDamagedError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if any(sizes.get(name) != size for name, size in account["sizes"].items()):
-        return None
-    return _map(place)
 
 
 def make_mirror(folder: Path, store: Store, facts: Facts) -> Mirror:
     """Write the mirror of the store's version; older ones are removed.
 
-    Raises OutputError where it cannot be written.
+    Raises OutputError where it cannot be written, IndexDamagedError where the table cannot be read.
     """
     place = folder / _name(facts, store.version)
-    _write(place, store, facts)
-    for other in folder.iterdir():
-        if other.name != place.name and not other.name.startswith("."):
+    manifest = _manifest(folder, store.version)
+    draft = folder / f".{place.name}.draft-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(exist_ok=True)
+        draft.mkdir()
+        _write(draft, store, facts, manifest)
+        mirror = _map(draft)
+        _put_in_place(draft, place)
+    except FileNotFoundError as error:
+        raise IndexDamagedError(f"{folder.parent} is not there any more") from error
+    except OSError as error:
+        raise OutputError(
+            f"{place} could not be written: {error.strerror or error}",
+            hint="is the disk full or the folder read-only?",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _remove_old(place, store.version)
+    return mirror
+
+
+def _write(draft: Path, store: Store, facts: Facts, manifest: str) -> None:
+    names = [name for name in store.schema.names if name not in ("words", "sha256")]
+    columns = [name for name in names if name != "vector"]
+    shape = pa.schema([store.schema.field(name) for name in columns])
+    rows, done = store.rows(), 0
+    with (
+        pa.ipc.new_file(str(draft / "columns.arrow"), shape) as file,
+        _new_array(draft / "vectors.npy", np.float32, (rows, facts.dimensions)) as vectors,
+    ):
+        for batch in _equal(store.scan(names)):
+            vectors.write(vectors_of(batch).tobytes())
+            file.write(batch.select(columns))
+            done += len(batch)
+    if done != rows:
+        raise IndexDamagedError(f"the table gave {done:,} rows of {rows:,}")
+    _write_short(draft, _load(draft / "vectors.npy"), facts.candidates)
+    sizes = {path.name: path.stat().st_size for path in files_below(draft)}
+    write_json(draft / _ACCOUNT, {"rows": rows, "manifest": manifest, "sizes": sizes})
+    sync_new(list(files_below(draft)), draft)
+
+
+def _put_in_place(draft: Path, place: Path) -> None:
+    """Give a draft its name in place of a damaged one; another reader may do the same meanwhile."""
+    aside = draft.with_name(f"{draft.name}-old")
+    with suppress(FileNotFoundError):
+        place.replace(aside)
+    try:
+        draft.replace(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_old(place: Path, version: int) -> None:
+    """Mirrors of older versions go, and drafts that a kill left."""
+    for other in place.parent.iterdir():
+        number = other.name.split("-")[0]
+        older = number.isdigit() and int(number) <= version and other != place
+        if older or (other.name.startswith(".") and _age(other) > _DRAFT_SECONDS):
             shutil.rmtree(other, ignore_errors=True)
-    return _map(place)
 
 
-def _write(place: Path, store: Store, facts: Facts) -> None:
-    place.parent.mkdir(exist_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    with new_folder(place) as draft:
-        rows = store.rows()
-        vectors_ND = _new_array(draft / "vectors.npy", np.float32, (rows, facts.dimensions))
-        names = [name for name in store.schema.names if name not in ("words", "sha256")]
-        columns = [name for name in names if name != "vector"]
-        shape = pa.schema([store.schema.field(name) for name in columns])
-        done = 0
-        with pa.ipc.new_file(str(draft / "columns.arrow"), shape) as file:
-            for batch in _equal(store.scan(names)):
-                vectors_ND[done : done + len(batch)] = vectors_of(batch)
-                file.write(batch.select(columns))
-                done += len(batch)
-        if done != rows:
-            raise OutputError(f"the table gave {done:,} rows of {rows:,}", hint="run again")
-        _write_short(draft, vectors_ND, facts.candidates)
-        sizes = {path.name: path.stat().st_size for path in files_below(draft)}
-        write_json(draft / _ACCOUNT, {"rows": rows, "sizes": sizes})
-        sync_new(list(files_below(draft)), draft)
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # it has its name now
 
 
 def _write_short(draft: Path, vectors_ND: FloatArray, candidates: str) -> None:
@@ -124,20 +174,21 @@ def _write_short(draft: Path, vectors_ND: FloatArray, candidates: str) -> None:
         return
     width = int(size) if kind == "prefix" else -(-vectors_ND.shape[1] // 64)
     dtype = np.float32 if kind == "prefix" else np.uint64
-    short_NE = _new_array(draft / "short.npy", dtype, (len(vectors_ND), width))
-    for start in range(0, len(vectors_ND), _BATCH):
-        block = np.asarray(vectors_ND[start : start + _BATCH])
-        made = unit_prefix(block, width) if kind == "prefix" else binary_codes(block)
-        short_NE[start : start + _BATCH] = made
+    with _new_array(draft / "short.npy", dtype, (len(vectors_ND), width)) as short:
+        for start in range(0, len(vectors_ND), _BATCH):
+            block = np.asarray(vectors_ND[start : start + _BATCH])
+            made = unit_prefix(block, width) if kind == "prefix" else binary_codes(block)
+            short.write(np.ascontiguousarray(made, dtype=dtype).tobytes())
 
 
-def _new_array(path: Path, dtype: Any, shape: tuple[int, int]) -> npt.NDArray[Any]:
-    # An empty file cannot be mapped.
-    if shape[0] == 0:
-        np.save(path, np.empty(shape, dtype=dtype))
-        return np.empty(shape, dtype=dtype)
-    array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    return array
+@contextmanager
+def _new_array(path: Path, dtype: Any, shape: tuple[int, int]) -> Iterator[BinaryIO]:
+    """A .npy file to be filled row by row; not mapped, for a full disk would kill the process."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    with path.open("wb") as file:
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
 
 
 def _equal(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
@@ -177,3 +228,12 @@ def _load(path: Path) -> npt.NDArray[Any]:
 
 def _name(facts: Facts, version: int) -> str:
     return f"{version}-{facts.fingerprint}-{facts.candidates.replace(' ', '')}"
+
+
+def _manifest(folder: Path, version: int) -> str:
+    """What the version is made of, in one hash: after damage a number may be given again."""
+    path = folder.parent / f"{TABLE}.lance" / manifest_name(version)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise IndexDamagedError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from biencoder.index.recovery import take_over
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.store import Store
+from biencoder.index.table_files import check_newest
 from biencoder.index.writer import ACKNOWLEDGED, metadata_columns, open_writer
 from biencoder.types import FloatArray
 
@@ -147,18 +147,11 @@ class Index:
         request = Request(question, encode, top_k, mode, wanted, fusion)
         try:
             return search(self._snapshot, request)
-        except (OSError, RuntimeError) as error:
-            damage = IndexDamagedError(
-                f"{self.folder} cannot be read: {str(error).splitlines()[0]}",
-                hint=f"look with: biencoder verify {self.folder}",
-            )
+        except IndexDamagedError as damage:
             # A writer may have replaced what was open; then the newer version answers.
             if not self.refresh():
                 self._snapshot = _healed(self.folder, damage)
-            try:
-                return search(self._snapshot, replace(request))
-            except (OSError, RuntimeError):
-                raise damage from error
+            return search(self._snapshot, request)
 
 
 def open_snapshot(folder: Path, generation: Generation | None = None) -> Snapshot:
@@ -203,6 +196,7 @@ def _snapshot(generation: Generation) -> Snapshot:
             f"{generation.folder} holds nothing yet", hint="its first run did not come to a commit"
         )
     version = int(acknowledged["version"])
+    check_newest(generation.table)
     store = Store.open(generation.folder, version)
     mirror = open_mirror(generation.mirror, facts, version)
     if mirror is None:

@@ -7,7 +7,6 @@ where a kill left it. Until index.json is replaced, at the very end, searching s
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,14 +18,15 @@ import pyarrow as pa
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import IndexDamagedError
 from biencoder.index.build import Meter, Options, new_facts, silent
-from biencoder.index.durable import sync_file
-from biencoder.index.facts import Facts, keep_in_ledger, read_facts, write_facts
+from biencoder.index.durable import disk_errors, files_below, sync_file
+from biencoder.index.facts import Facts, keep_facts, read_facts, write_facts
 from biencoder.index.feed import Document, Part
 from biencoder.index.ingest import Ingest, Tally
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Entry, Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror
+from biencoder.index.recovery import remove, take_over
 from biencoder.index.rows import CORE, INNER
 from biencoder.index.store import Store
 from biencoder.index.writer import Writer, open_writer
@@ -51,9 +51,9 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
     no byte of a deleted text stays in the folder. Raises LockedError, IndexDamagedError, OutputError.
     """
     place = Path(folder)
-    before = _bytes_below(place)
     with writing(read_layout(place).lock, verb="compact"):
-        layout = read_layout(place)
+        layout = take_over(place)
+        before = _bytes_below(place)
         live = layout.generation()
         facts = replace(read_facts(live), created=_now(), purpose="compact")
         layout, target = _begin(layout, facts, resume=False)
@@ -61,7 +61,7 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
             open_writer(live, facts.dimensions) as old,
             open_writer(target, facts.dimensions) as new,
         ):
-            keep_in_ledger(new.ledger, facts)
+            keep_facts(target, new.ledger, facts)
             with (meter or silent)("compacting", old.store.rows(), "passages") as tick:
                 for table in _tables(old.store):
                     new.copy(table)
@@ -69,13 +69,10 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
             new.acknowledge(old.ledger.entries(), ends=old.ledger.files())
             _finish(target, new, facts)
             chunks = new.store.rows()
-        doomed = [live.name, *(layout.kept if purge else ())]
         kept = () if purge else layout.kept
-        layout.write(live=target.name, building=None, kept=kept)
-        for name in doomed:
-            shutil.rmtree(place / name)
-        sync_file(place)
-    return Compacted(before, _bytes_below(place), chunks)
+        layout = layout.write(live=target.name, building=None, kept=kept)
+        remove(layout, layout.unnamed())
+        return Compacted(before, _bytes_below(place), chunks)
 
 
 def reindex(
@@ -95,7 +92,7 @@ def reindex(
         options.model or read_facts(read_layout(place).generation()).model
     )
     with writing(read_layout(place).lock, verb="reindex"):
-        layout = read_layout(place)
+        layout = take_over(place)
         live = layout.generation()
         root = read_facts(live).root
         facts = replace(new_facts(embedder, options, Path(root)), root=root, purpose="reindex")
@@ -113,12 +110,14 @@ def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Gener
         left = layout.generation(layout.building)
         if resume and _same_work(left, facts):
             return layout, left
-        shutil.rmtree(left.folder, ignore_errors=True)
+        remove(layout, [left.folder] if left.folder.exists() else [])
     name = layout.next_name()
     target = layout.generation(name)
     # Named first: what is not named would stay for ever after a kill.
     layout = layout.write(building=name)
-    target.folder.mkdir(exist_ok=True)
+    with disk_errors(target.folder):
+        target.folder.mkdir()
+    sync_file(layout.folder)
     write_facts(target, facts)
     return layout, target
 
@@ -139,7 +138,7 @@ def _embed_again(
     meter: Meter,
 ) -> Tally:
     with open_writer(target, facts.dimensions) as new:
-        keep_in_ledger(new.ledger, facts)
+        keep_facts(target, new.ledger, facts)
         standing = {entry.source: entry for entry in old.ledger.entries() if entry.sha256}
         done = {entry.source: entry.wanted for entry in new.ledger.entries("committed", "failed")}
         todo = {s: e for s, e in standing.items() if done.get(s) != e.sha256}
@@ -213,7 +212,14 @@ def _finish(target: Generation, writer: Writer, facts: Facts) -> None:
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(map(_size, files_below(folder)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # a reader has put a newer mirror in its place
 
 
 def _now() -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from biencoder.errors import InputError
 from biencoder.index import dense, filter_compile
+from biencoder.index import store as stores
 from biencoder.index.facts import Facts
 from biencoder.index.filters import Filter
 from biencoder.index.fusion import DEPTH, FUSIONS, Fusion, fuse
@@ -20,8 +21,6 @@ from biencoder.index.store import Store
 from biencoder.text.words import split_words
 from biencoder.types import FloatArray
 
-# Above so many rows a vector index finds the candidates.
-EXACT_ROWS = 1_000_000
 _PROBES = 64
 _REFINE = 10
 _CANDIDATES = 200
@@ -93,7 +92,7 @@ def dense_ranking(
 ) -> Scores:
     """Ids with cosines, highest first."""
     mirror = snapshot.mirror
-    if snapshot.rows > EXACT_ROWS:
+    if snapshot.rows > stores.EXACT_ROWS:
         where = filter_compile.to_lance(filters) if filters is not None else None
         rows = np.array(
             [

@@ -20,6 +20,10 @@ from biencoder.index.rows import ARROW
 
 Expression: TypeAlias = Any
 WORDS = "words"
+VECTOR = "vector"
+# Above so many rows searching asks a vector index for candidates instead of comparing all.
+EXACT_ROWS = 1_000_000
+_PARTITION_ROWS = 4096
 _SCANNED_ROWS = 8192
 
 
@@ -106,10 +110,14 @@ class Store:
         with _told(self._table.uri):
             self._table.create_index(WORDS, config=config, replace=True)
 
+    def covers(self, column: str) -> bool:
+        """Whether a column has an index over every row."""
+        indices = [index for index in self._table.list_indices() if index.columns == [column]]
+        return bool(indices) and indices[0].num_unindexed_rows == 0
+
     def words_complete(self) -> bool:
         """Whether the full-text index covers every row."""
-        indices = [index for index in self._table.list_indices() if index.columns == [WORDS]]
-        return bool(indices) and indices[0].num_unindexed_rows == 0
+        return self.covers(WORDS)
 
     def index_folders(self) -> set[str]:
         """The folders under ``_indices`` that this version uses."""
@@ -144,13 +152,14 @@ class Store:
         scores = (1.0 - distance for distance in found["_distance"].to_pylist())
         return list(zip(found["id"].to_pylist(), scores, strict=True))
 
-    def build_vectors(self, partitions: int) -> None:
+    def build_vectors(self) -> None:
         """The vector index (IVF with product quantisation), for tables too large to compare whole."""
         from lancedb.index import IvfPq
 
+        partitions = max(1, self.rows() // _PARTITION_ROWS)
         config = IvfPq(distance_type="dot", num_partitions=partitions)
         with _told(self._table.uri):
-            self._table.create_index("vector", config=config, replace=True)
+            self._table.create_index(VECTOR, config=config, replace=True)
 
     def scan(
         self, columns: Sequence[str], where: Expression | None = None

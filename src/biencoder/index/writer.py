@@ -10,7 +10,8 @@ A reader looks only at the version that the ledger names.
 
 from __future__ import annotations
 
-import shutil
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,18 +19,23 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from biencoder.index.durable import files_below, sync_file, sync_new
+from biencoder.index import store as stores
+from biencoder.index.durable import disk_errors, sync_file, sync_new
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Entry, FileEnd, Ledger, StoredFile
-from biencoder.index.recovery import HINT, manifest_name, recover
+from biencoder.index.recovery import recover
 from biencoder.index.rows import CORE, INNER, schema
 from biencoder.index.store import Store
+from biencoder.index.table_files import HINT, manifest_name, table_files
 
 ACKNOWLEDGED = "acknowledged"
 # LanceDB plans a list of sources as one expression.
 _SOURCES_AT_ONCE = 2_000
-_KEPT_VERSIONS = 2
+# Should the newest files be damaged, this many commits can be gone back. Rows are never removed before
+# a compaction, so an old version is one small file; full-text indices are large, and soon made.
+_KEPT_VERSIONS = 8
+_KEPT_INDICES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +81,20 @@ class Writer:
         failed: documents that cannot be stored; what stands of them from before stays. ends: files
         that were read to their end.
         """
-        before = [self._standing(entry) for entry in rows.entries]
-        with self.ledger.transaction():
-            self.ledger.put(before)
-        stale = [entry.source for entry in before if entry.sha256]
-        leaving = [source for source in gone if self.ledger.standing_rows(source)]
-        self._delete([*stale, *leaving])
-        if rows.table.num_rows:
-            self._add(rows.table)
-        refused = [
-            replace(self._standing(entry), state="failed", reason=entry.reason) for entry in failed
-        ]
-        self.acknowledge([*rows.entries, *refused], gone, ends or {})
+        with unbroken():
+            before = [self._standing(entry) for entry in rows.entries]
+            with self.ledger.transaction():
+                self.ledger.put(before)
+            stale = [entry.source for entry in before if entry.sha256]
+            leaving = [source for source in gone if self.ledger.standing_rows(source)]
+            self._delete([*stale, *leaving])
+            if rows.table.num_rows:
+                self._add(rows.table)
+            refused = [
+                replace(self._standing(entry), state="failed", reason=entry.reason)
+                for entry in failed
+            ]
+            self.acknowledge([*rows.entries, *refused], gone, ends or {})
 
     def copy(self, rows: pa.Table) -> None:
         """Rows of another table with the same vectors; they count once acknowledged."""
@@ -116,9 +124,12 @@ class Writer:
         self._stored |= {file.path: file for file in fresh}
 
     def finish(self) -> None:
-        """The full-text index over all rows, old versions away: the run may report done."""
+        """The indices over all rows, old versions away: the run may report done."""
         if self.store.rows() and not self.store.words_complete():
             self.store.build_words()
+            self.acknowledge()
+        if self.store.rows() > stores.EXACT_ROWS and not self.store.covers(stores.VECTOR):
+            self.store.build_vectors()
             self.acknowledge()
         self._forget_old_versions()
 
@@ -140,21 +151,19 @@ class Writer:
 
     def _unsynced(self, version: int) -> list[StoredFile]:
         """Files that no acknowledged version had."""
-        root = self.generation.table
-        found = ((path.relative_to(root).as_posix(), path) for path in files_below(root))
         return [
             StoredFile(name, path.stat().st_size, version)
-            for name, path in found
-            if name not in self._stored and name != HINT
+            for name, path in table_files(self.generation.table)
+            if name not in self._stored
         ]
 
     def _forget_old_versions(self) -> None:
-        """Old manifests and full-text indices go; the acknowledged version and one before stay."""
+        """Old manifests and full-text indices go; those of the newest acknowledged versions stay."""
         versions = self.ledger.versions()
         kept, old = versions[-_KEPT_VERSIONS:], versions[:-_KEPT_VERSIONS]
         least = kept[0][0]
         folders = set[str]()
-        for version, _ in kept:
+        for version, _ in kept[-_KEPT_INDICES:]:
             folders |= Store.open(self.generation.folder, version).index_folders()
         doomed = [
             path
@@ -168,19 +177,22 @@ class Writer:
         with self.ledger.transaction():
             self.ledger.drop_stored(doomed)
             self.ledger.set_versions(kept)
-        for path in doomed:
-            self._stored.pop(path)
-            (self.generation.table / path).unlink(missing_ok=True)
-        _remove_empty_folders(self.generation.table / "_indices")
+        with disk_errors(self.generation.table):
+            for path in doomed:
+                self._stored.pop(path)
+                (self.generation.table / path).unlink(missing_ok=True)
+            _remove_empty_folders(self.generation.table / "_indices")
 
 
 @contextmanager
-def open_writer(generation: Generation, dimensions: int) -> Iterator[Writer]:
+def open_writer(
+    generation: Generation, dimensions: int, *, start_anew: bool = True
+) -> Iterator[Writer]:
     """A generation to be written, healed first if the last writer did not come to its end.
 
-    The caller holds the index's lock.
+    The caller holds the index's lock. start_anew: as in `recover`.
     """
-    ledger, store = recover(generation, dimensions)
+    ledger, store = recover(generation, dimensions, start_anew=start_anew)
     try:
         writer = Writer(generation, ledger, store)
         if ledger.fact(ACKNOWLEDGED) is None:
@@ -188,6 +200,25 @@ def open_writer(generation: Generation, dimensions: int) -> Iterator[Writer]:
         yield writer
     finally:
         ledger.close()
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Ctrl-C waits until the block is done.
+
+    LanceDB writes in a thread of its own and would go on while the caller believes it stopped.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python gives Ctrl-C to the main thread only
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def metadata_columns(shape: pa.Schema) -> dict[str, ColumnType]:
@@ -217,12 +248,12 @@ def _widened(table: pa.Table, shape: pa.Schema) -> pa.Table:
 
 
 def _is_old_manifest(path: str, least: int) -> bool:
-    return path.startswith("_versions/") and path > f"_versions/{manifest_name(least)}"
+    return path.startswith("_versions/") and path > manifest_name(least)
 
 
 def _remove_empty_folders(folder: Path) -> None:
     if folder.is_dir():
         for path in folder.iterdir():
             if path.is_dir() and not any(path.iterdir()):
-                shutil.rmtree(path)
+                path.rmdir()
         sync_file(folder)

@@ -1,0 +1,99 @@
+"""One writer at a time: the second is refused at once and told who; a dead one holds nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from biencoder.errors import LockedError, OutputError
+from biencoder.index.lock import writing
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from biencoder.index.lock import writing
+with writing(Path(sys.argv[1]), verb="compact"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def _holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_second_writer_is_refused_at_once_and_told_who_holds_it_until_that_one_is_killed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "index" / "lock"
+    with _holder(path) as process:
+        began = time.monotonic()
+        expected = rf"`biencoder compact`, process {process.pid} on \S+, since 2\d{{3}}-"
+        with pytest.raises(LockedError, match=expected), writing(path, verb="index"):
+            raise AssertionError("two writers")
+        assert time.monotonic() - began < 1
+        process.kill()
+        process.wait()
+        with writing(path, verb="index"):
+            assert re.search('"verb": "index"', path.read_text())
+
+
+def test_a_holder_that_has_not_signed_yet_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    for signature in (b"", b"[]", b"\xff", b"3"):
+        with writing(path, verb="index"):
+            path.write_bytes(signature)
+            with pytest.raises(LockedError, match="not signed yet"), writing(path, verb="index"):
+                raise AssertionError("two writers")
+
+
+def test_the_lock_is_given_back_when_the_block_fails(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyError), writing(tmp_path / "lock", verb="index"):
+            raise KeyError
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):  # noqa: SIM117
+        with writing(tmp_path / "file" / "index" / "lock", verb="index"):
+            raise AssertionError("there is no such folder")
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*values: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OutputError, match="No space left"):  # noqa: SIM117
+        with writing(tmp_path / "lock", verb="index"):
+            raise AssertionError("it could not be signed")
+
+
+def test_the_names_of_new_folders_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+
+    def note(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    with writing(tmp_path / "a" / "b" / "lock", verb="index"):
+        assert {tmp_path, tmp_path / "a"} <= set(synced)
