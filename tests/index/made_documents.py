@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 TEXTS = {
     "lakes.md": "# Lakes\n\nWater.\n\n## Oxbow lakes\n\nAn oxbow lake is a cut-off bend of a river.\n",
@@ -11,7 +12,7 @@ TEXTS = {
     "trees/oak.txt": "Oak trees lose their leaves in autumn, and acorns feed jays.",
     "trees/rare.txt": "The zyzzogeton is a leafhopper that only a dictionary knows.",
 }
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"_id": "r1", "title": "Bees", "text": "Bees dance to show where flowers are.", "year": 1946},
     {"_id": "r2", "title": "Ants", "text": "Ants follow trails of scent.", "year": 1959},
     {"_id": "r3", "text": "Moths fly to lamps at night.", "metadata": {"year": 2024, "seen": True}},

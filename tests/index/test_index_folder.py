@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ def test_every_document_stands_in_the_index_with_the_model_s_own_vectors(
         *TEXTS,
         *(f"animals.jsonl#{row['_id']}" for row in ROWS),
     }
-    row = table.filter(pa.compute.equal(table["source"], "animals.jsonl#r2")).to_pylist()[0]
+    (row,) = (row for row in table.to_pylist() if row["source"] == "animals.jsonl#r2")
     expected = mini.encode_documents(["Ants\nAnts follow trails of scent."])[0]
     np.testing.assert_allclose(row["vector"], expected, atol=2e-3)
     assert (row["year"], row["seen"], row["title"]) == (1959, None, "Ants")
@@ -229,6 +230,6 @@ def test_no_passage_is_longer_than_the_setting_with_its_context(
     limit = PassageCutter(
         mini.tokenizer, prefix="passage: ", max_tokens=mini.max_tokens, tokens=60
     ).limit
-    tokens = _table(to)["tokens"].to_pylist()
+    tokens: list[Any] = _table(to)["tokens"].to_pylist()
     assert max(tokens) <= limit
     assert len(tokens) > 40
