@@ -143,7 +143,9 @@ def index() -> str:
         f"{name} at {row['documents per second']:,.0f} a second in {row['peak anonymous MB']:,.0f} MB"
         for name, row in facts["pipeline"].items()
     ]
-    modes = ", ".join(f"{mode} {found[mode]['p50 ms']:.0f} ms" for mode in ("dense", "lexical", "hybrid"))
+    modes = ", ".join(
+        f"{mode} {found[mode]['p50 ms']:.0f} ms" for mode in ("dense", "lexical", "hybrid")
+    )
     return (
         f"With `mini` on 2 CPU cores: {'; '.join(sizes)} (indexing takes "
         f"{overhead['times bare (median of rounds)']:.2f} times as long as encoding alone).\n"

@@ -22,7 +22,10 @@ QUESTIONS = (
     ("how do I let people upload pictures?", "fastapi/tutorial/request-files.md"),
     ("run something after the answer was sent", "fastapi/tutorial/background-tasks.md"),
     ("keep several copies of the program running", "fastapi/deployment/concepts.md"),
-    ("why do so many big government IT projects fail?", "pdf/18f-technology-budgeting-handbook.pdf"),
+    (
+        "why do so many big government IT projects fail?",
+        "pdf/18f-technology-budgeting-handbook.pdf",
+    ),
     ("DEN08WA042", "pdf/ntsb-20080102X00002.pdf"),
     ("NYC08CA055", "pdf/ntsb-20071229X02007.pdf"),
     ("ge and le", "fastapi/tutorial/path-params-numeric-validations.md"),

@@ -19,7 +19,10 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_blocks_run_one_after_another() -> None:
+def test_the_python_blocks_run_one_after_another(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
     blocks = _blocks("python")
     assert len(blocks) >= 2
     scope: dict[str, object] = {}
@@ -55,15 +58,22 @@ def test_every_command_line_runs(
     succeeds(*words[1:])
 
 
-def test_the_demo_runs_and_finds_the_right_pages() -> None:
+def test_the_demo_shows_where_dense_search_wins_and_where_it_loses(workplace: Path) -> None:
     demo = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "demo.py")],
+        cwd=workplace,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "tutorial/request-files" in demo.stdout
-    assert "tutorial/testing" in demo.stdout
+    rows = re.findall(r"^(.+?) {2,}(\d+|–) +(\d+|–) +(\d+|–)$", demo.stdout, re.MULTILINE)
+    places = {question: tuple(found) for question, *found in rows}
+    assert len(places) == 7
+    assert all(hybrid == "1" for _, _, hybrid in places.values())
+    assert places["run something after the answer was sent"][:2] == ("1", "–")
+    assert places["DEN08WA042"][:2] == ("–", "1")
+    assert "fastapi/tutorial/request-files.md" in demo.stdout
+    assert "page 2" in demo.stdout
 
 
 def test_every_linked_file_exists() -> None:
