@@ -24,9 +24,11 @@ Excluded: TypeAlias = Sequence[Collection[int]] | None
 # Sizes at which the scores of a block stay near the processor; see benchmarks/exact_search.py.
 _BLOCK_ROWS = 4096
 _BLOCK_QUERIES = 1024
-# Products of odd or changing shapes run through other kernels, which add up in another order: equal
-# documents would get scores that differ in the last digit, and no longer tie.
+# Products of odd shapes are slower.
 _STEP = 16
+# float32's rounding, and how many numbers are multiplied again at a time.
+_EPSILON = float(np.finfo(np.float32).eps)
+_AGAIN = 4_000_000
 
 
 class Vectors(Protocol):
@@ -130,7 +132,7 @@ def search(
             scores_QB[:, len(documents) - start :] = np.nan
             out.apply(scores_QB, first, start)
             best = best_QK[first : first + _BLOCK_QUERIES]
-            _take(best, scores_QB[: len(best)], order, start)
+            _take(best, scores_QB[: len(best)], part_QD, block_BD, order, start)
     return order.top(best_QK, k)
 
 
@@ -187,17 +189,25 @@ def _blocks(
         yield start, _lengthened(block_BD, rows)
 
 
-def _take(best_QK: KeyArray, scores_QB: FloatArray, order: TieOrder, start: int) -> None:
-    """Put the keys of a block's scores among the best, in place."""
+def _take(
+    best_QK: KeyArray,
+    scores_QB: FloatArray,
+    queries_QD: FloatArray,
+    block_BD: FloatArray,
+    order: TieOrder,
+    start: int,
+) -> None:
+    """Put the keys of a block's documents among the best, in place.
+
+    The block's product says who may be among them, within its rounding. It does not say the score:
+    a kernel adds up in an order that depends on the place, so that equal documents would differ in
+    the last digit and no longer tie. Each candidate's score is the float64 product, rounded once.
+    """
     last_Q = best_QK.min(axis=1)
-    reaching = np.flatnonzero(scores_QB >= scores_of(last_Q)[:, None])
-    if len(reaching) > scores_QB.size // 8:
-        rows = slice(start, start + scores_QB.shape[1])
-        width = len(order.places_N[rows])
-        best_QK[:] = _merged(best_QK, order.keys(scores_QB[:, :width], rows))
-        return
+    reaching = _reaching(scores_QB, scores_of(last_Q), best_QK.shape[1], queries_QD, block_BD)
     query_C, column_C = np.divmod(reaching, scores_QB.shape[1])
-    keys_C = order.keys(scores_QB.reshape(-1)[reaching], start + column_C)
+    scores_C = _products(queries_QD, block_BD, query_C, column_C)
+    keys_C = order.keys(scores_C, start + column_C)
     # A score equal to the last one's counts only where the id is the greater one.
     better = keys_C > last_Q[query_C]
     query_C, keys_C = query_C[better], keys_C[better]
@@ -207,6 +217,42 @@ def _take(best_QK: KeyArray, scores_QB: FloatArray, order: TieOrder, start: int)
     keys_QC = np.zeros((len(best_QK), counts.max(initial=0)), dtype=np.uint64)
     keys_QC[query_C, np.arange(len(keys_C)) - (ends - counts)[query_C]] = keys_C
     best_QK[touched] = _merged(best_QK[touched], keys_QC[touched])
+
+
+def _reaching(
+    scores_QB: FloatArray,
+    last_Q: FloatArray,
+    k: int,
+    queries_QD: FloatArray,
+    block_BD: FloatArray,
+) -> IntArray:
+    """Flat places of the pairs that may be among their query's best k; never those taken out."""
+    lengths_Q = np.linalg.norm(queries_QD[: len(scores_QB)], axis=1)
+    longest = np.linalg.norm(block_BD, axis=1).max(initial=0.0)
+    slack_Q = 2 * _EPSILON * block_BD.shape[1] * lengths_Q * longest
+    scores_QB[np.isnan(scores_QB)] = -np.inf
+    least_Q = np.maximum(last_Q - slack_Q, np.finfo(np.float32).min)
+    reaching = np.flatnonzero(scores_QB >= least_Q[:, None])
+    if len(reaching) > scores_QB.size // 8 and k < scores_QB.shape[1]:
+        # As in the first block: of its own documents, too, only the best k can stay.
+        place = scores_QB.shape[1] - k
+        own_Q = np.partition(scores_QB, place, axis=1)[:, place]
+        least_Q = np.maximum(least_Q, own_Q - slack_Q)
+        reaching = np.flatnonzero(scores_QB >= least_Q[:, None])
+    return reaching
+
+
+def _products(
+    queries_QD: FloatArray, block_BD: FloatArray, query_C: IntArray, column_C: IntArray
+) -> FloatArray:
+    """The scores of some pairs, each the same wherever it stands, shape (C,)."""
+    scores_C = np.empty(len(query_C), dtype=np.float32)
+    step = max(1, _AGAIN // max(1, block_BD.shape[1]))
+    for first in range(0, len(query_C), step):
+        part = slice(first, first + step)
+        left_CD = queries_QD[query_C[part]].astype(np.float64)
+        scores_C[part] = np.einsum("cd,cd->c", left_CD, block_BD[column_C[part]], dtype=np.float64)
+    return scores_C
 
 
 def _merged(best_QK: KeyArray, keys_QC: KeyArray) -> KeyArray:
