@@ -29,3 +29,9 @@ def source(_made: Path) -> Path:
 def folder(_made: Path, tmp_path: Path) -> Path:
     """An index of changed sources, to be damaged by a test."""
     return shutil.copytree(_made / "index", tmp_path / "index")
+
+
+@pytest.fixture
+def whole(folder: Path) -> made_index.Contents:
+    """What the undamaged `folder` holds."""
+    return made_index.contents(folder)

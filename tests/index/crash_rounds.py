@@ -86,7 +86,7 @@ class Job:
         where = f"{self.name}, killed {moment}"
         assert killed["code"] == KILLED or delay is not None, where
         self.outcomes["killed" if killed["code"] == KILLED else "done before the kill came"] += 1
-        known = _acknowledged(_copy(folder, self.place / "ledger"))
+        known = made_index.acknowledged(made_index.live(_copy(folder, self.place / "ledger")))
         # In a copy: looking heals, and the next run must do so by itself.
         seen = _copy(folder, self.place / "copy")
         left, _, end = self.server.ask(look(seen), task, look(folder))["results"]
@@ -118,20 +118,14 @@ def some_points(job: Job, chance: random.Random) -> list[int]:
     return [chance.choice(inside), chance.randrange(len(job.points))]
 
 
-def _compare(left: dict[str, Any], known: made_index.Checksums | None, where: str) -> str:
+def _compare(left: dict[str, Any], known: made_index.Checksums, where: str) -> str:
     """What a kill left must be readable, as far as it was acknowledged."""
     if "error" in left:
-        assert not known, f"{where}: {left['error']}"
+        assert known == {}, f"{where}: {left['error']}"
         return "nothing acknowledged yet"
     assert left["checksums"] == known, where
     assert len(set(left["ids"])) == len(left["ids"]), where
     return "read as acknowledged"
-
-
-def _acknowledged(folder: Path) -> made_index.Checksums | None:
-    if not (folder / "index.json").exists():
-        return None
-    return made_index.acknowledged(made_index.live(folder))
 
 
 def work(verb: str, source: Path, folder: Path) -> dict[str, Any]:

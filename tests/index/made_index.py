@@ -99,7 +99,9 @@ def acknowledged(generation: Path) -> Checksums:
 
 
 def live(folder: Path) -> Path:
-    """The folder of the live generation."""
+    """The folder of the live generation; the first where there is no index yet."""
+    if not (folder / "index.json").exists():
+        return folder / "g1"
     name: str = json.loads((folder / "index.json").read_text(encoding="utf-8"))["live"]
     return folder / name
 

@@ -233,3 +233,19 @@ def test_no_passage_is_longer_than_the_setting_with_its_context(
     tokens: list[Any] = _table(to)["tokens"].to_pylist()
     assert max(tokens) <= limit
     assert len(tokens) > 40
+
+
+def test_a_file_of_rows_that_breaks_off_loses_none_of_its_rows(
+    tmp_path: Path, to: Path, mini: Embedder
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"_id": str(n), "text": f"wolves of page {n}"}) + "\n" for n in range(9)]
+    path.write_text("".join(lines))
+    index_folder(path, to, embedder=mini)
+    path.write_text("".join(lines[:4]) + '{"_id": "4", "te')
+    tally = index_folder(path, to, embedder=mini)
+    assert (tally.removed, len(tally.failures)) == (0, 1)
+    assert len(_table(to)) == 9
+    path.write_text("".join(lines[:4]))
+    assert index_folder(path, to, embedder=mini).failures == {}
+    assert len(_table(to)) == 4

@@ -129,7 +129,7 @@ def search(
         for first in range(0, len(queries_QD), _BLOCK_QUERIES):
             part_QD = padded_QD[first : first + _BLOCK_QUERIES]
             scores_QB = np.matmul(part_QD, block_BD.T, out=room[: len(part_QD)])
-            scores_QB[:, len(documents) - start :] = np.nan
+            scores_QB[:, len(documents) - start :] = -np.inf
             out.apply(scores_QB, first, start)
             best = best_QK[first : first + _BLOCK_QUERIES]
             _take(best, scores_QB[: len(best)], part_QD, block_BD, order, start)
@@ -167,7 +167,7 @@ class _Exclusions:
         low, high = np.searchsorted(self._rows, (start, start + rows))
         here = self._queries[low:high] - first
         mine = (here >= 0) & (here < queries)
-        scores_QB[here[mine], self._rows[low:high][mine] - start] = np.nan
+        scores_QB[here[mine], self._rows[low:high][mine] - start] = -np.inf
 
 
 def _blocks(
@@ -226,11 +226,10 @@ def _reaching(
     queries_QD: FloatArray,
     block_BD: FloatArray,
 ) -> IntArray:
-    """Flat places of the pairs that may be among their query's best k; never those taken out."""
+    """Flat places of the pairs that may be among their query's best k; never those at -inf."""
     lengths_Q = np.linalg.norm(queries_QD[: len(scores_QB)], axis=1)
     longest = np.linalg.norm(block_BD, axis=1).max(initial=0.0)
     slack_Q = 2 * _EPSILON * block_BD.shape[1] * lengths_Q * longest
-    scores_QB[np.isnan(scores_QB)] = -np.inf
     least_Q = np.maximum(last_Q - slack_Q, np.finfo(np.float32).min)
     reaching = np.flatnonzero(scores_QB >= least_Q[:, None])
     if len(reaching) > scores_QB.size // 8 and k < scores_QB.shape[1]:

@@ -194,8 +194,10 @@ def _plan_file(
 def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -> Iterator[Entry]:
     todo: set[str] = set()
     seen: set[str] = set()
+    broken = False
     for row in RowReader(path, name):
         if isinstance(row, ReadFailure):
+            broken = True
             continue
         source, content = row_source(name, row), row_hash(row)
         _learn_types(own_metadata(row), plan.columns)
@@ -208,7 +210,12 @@ def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -
             continue
         todo.add(source)
         yield _wanted(entry, source, name, content)
-    plan.gone += [entry.source for entry in ledger.entries_of(name) if entry.source not in seen]
+    # Where lines cannot be read, a row that is not seen is not known to be gone.
+    plan.gone += [
+        entry.source
+        for entry in ledger.entries_of(name)
+        if entry.source not in seen and (not broken or not entry.sha256)
+    ]
     plan.jobs.append(Job(path, name, sha256, frozenset(todo)))
 
 

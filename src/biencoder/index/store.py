@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from biencoder.errors import IndexDamagedError, OutputError
+from biencoder.errors import BiencoderError, IndexDamagedError, OutputError
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import TABLE
 from biencoder.index.rows import ARROW
@@ -188,7 +188,8 @@ class _readable:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, RuntimeError, ValueError)):
+        # LanceDB panics, too, on a damaged file: its RustPanic is a plain Exception.
+        if isinstance(error, Exception) and not isinstance(error, BiencoderError):
             raise IndexDamagedError(
                 f"{self.place} cannot be read: {_first_line(error)}",
                 hint="index the sources again: that heals what is damaged",
