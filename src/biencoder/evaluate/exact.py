@@ -28,7 +28,7 @@ _BLOCK_QUERIES = 1024
 _STEP = 16
 # float32's rounding, and how many numbers are multiplied again at a time.
 _EPSILON = float(np.finfo(np.float32).eps)
-_AGAIN = 4_000_000
+_AGAIN = 250_000
 
 
 class Vectors(Protocol):
@@ -201,7 +201,7 @@ def _take(
 
     The block's product says who may be among them, within its rounding. It does not say the score:
     a kernel adds up in an order that depends on the place, so that equal documents would differ in
-    the last digit and no longer tie. Each candidate's score is the float64 product, rounded once.
+    the last digit and no longer tie. Each candidate's score is added up again, row by row.
     """
     last_Q = best_QK.min(axis=1)
     reaching = _reaching(scores_QB, scores_of(last_Q), best_QK.shape[1], queries_QD, block_BD)
@@ -249,8 +249,10 @@ def _products(
     step = max(1, _AGAIN // max(1, block_BD.shape[1]))
     for first in range(0, len(query_C), step):
         part = slice(first, first + step)
-        left_CD = queries_QD[query_C[part]].astype(np.float64)
-        scores_C[part] = np.einsum("cd,cd->c", left_CD, block_BD[column_C[part]], dtype=np.float64)
+        products_CD = queries_QD[query_C[part]]
+        products_CD *= block_BD[column_C[part]]
+        # numpy adds a row up in an order that depends on its length alone.
+        products_CD.sum(axis=1, out=scores_C[part])
     return scores_C
 
 
