@@ -13,6 +13,7 @@
     ├── IndexDamagedError              500   an index that cannot be read as it stands
     ├── LockedError                    423   another process is writing to the index
     ├── FingerprintError               409   a model that did not make the vectors it is asked about
+    ├── RemoteError                    502   a server that was asked for vectors fails or says nonsense
     └── MissingExtraError              501   an optional package is not installed
 
 Each message says what is wrong, what was expected, and (``hint``) what to do.
@@ -96,6 +97,12 @@ class FingerprintError(BiencoderError):
     """The model at hand did not make the vectors that it is asked about."""
 
     status = 409
+
+
+class RemoteError(BiencoderError):
+    """A server that was asked for vectors cannot be reached, fails, or answers nonsense."""
+
+    status = 502
 
 
 class MissingExtraError(BiencoderError):

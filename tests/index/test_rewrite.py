@@ -12,7 +12,7 @@ import pytest
 from tests.index import made_index
 
 from biencoder import Index
-from biencoder.errors import LockedError, OutputError
+from biencoder.errors import InputError, LockedError, OutputError
 from biencoder.index.build import Options
 from biencoder.index.layout import read_layout
 from biencoder.index.ledger import Ledger
@@ -121,6 +121,23 @@ def test_other_work_is_not_gone_on_with(folder: Path, monkeypatch: pytest.Monkey
     assert tally.documents == 43
     assert Index.open(folder, embedder=made_index.mini()).facts.chunk_tokens == 90
     assert {path.name for path in folder.iterdir()} == {"g1", "g2", "index.json", "lock"}
+
+
+def test_a_compaction_does_not_throw_away_a_re_embedding_that_is_half_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        with pytest.raises(Stopped):
+            reindex(folder, OTHER, embedder=made_index.mini())
+    with pytest.raises(InputError, match="half done") as refused:
+        compact(folder)
+    assert "biencoder reindex" in str(refused.value)
+    assert len(made_index.acknowledged(folder / "g2")) == 43
+    compact(folder, purge=True)
+    assert read_layout(folder).building is None
+    assert len(list(folder.glob("g*"))) == 1
+    assert Index.open(folder, embedder=made_index.mini()).facts.chunk_tokens != 100
 
 
 def test_what_failed_and_what_was_read_is_known_after_a_compaction(tmp_path: Path) -> None:

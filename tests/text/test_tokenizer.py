@@ -11,7 +11,7 @@ from tests import tiny
 from tokenizers import Tokenizer
 
 from biencoder.text.byte_level import byte_level_tokenizer
-from biencoder.text.tokenizer import TextTokenizer
+from biencoder.text.tokenizer import TextTokenizer, Wanted
 
 REAL_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
@@ -51,6 +51,25 @@ def test_odd_characters_are_read_as_they_are(text: str) -> None:
     tokenizer = TextTokenizer(tiny.tokenizer())
     ids = ids_of(tokenizer, text)
     assert tokenizer.raw.decode(ids) == text
+
+
+def test_texts_with_different_wishes_are_read_in_one_call() -> None:
+    tokenizer = TextTokenizer(tiny.tokenizer())
+    long = "the river bends " * 9
+    wanted = [
+        Wanted("the", "query: ", "NONE"),
+        Wanted(long, "passage: ", "END"),
+        Wanted(long, "", "NONE"),
+        Wanted("the" * 10_000, "", "NONE"),
+    ]
+    short, cut, whole, book = tokenizer.read(wanted, max_tokens=12)
+    library = tiny.tokenizer()
+    assert short.ids.tolist() == library.encode("query: the").ids
+    assert cut.ids.tolist() == library.encode("passage: " + long).ids[:12]
+    assert whole.ids.tolist() == library.encode(long).ids
+    assert cut.counted == len(library.encode("passage: " + long).ids)
+    assert [read.over for read in (short, cut, whole, book)] == [False, True, True, True]
+    assert [read.counted_in_part for read in (short, cut, whole, book)] == [False] * 3 + [True]
 
 
 def test_an_id_has_its_piece_and_an_unknown_id_none() -> None:

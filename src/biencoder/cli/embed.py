@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biencoder.cli.reach import KeyFile, Server
 from biencoder.cli.show import progress, say, warnings_as_lines
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from biencoder.embedder.embedder import Embedder
+    from biencoder.embedder.encoder import Encoder
     from biencoder.types import FloatArray, Precision
 
 NAME = "embed"
@@ -42,17 +43,20 @@ def run(
         str | None, typer.Option(help="A task, for models that take one.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="auto, bfloat16, float32 or float16.")] = "auto",
+    server: Server = None,
+    api_key_file: KeyFile = None,
 ) -> None:
     """Embed every text, in order, in bounded memory."""
     with warnings_as_lines():
         _check_choices(input_type, truncate, precision, output)
         from biencoder.corpus.reader import Reader
         from biencoder.corpus.vector_files import vector_file
-        from biencoder.embedder.embedder import Embedder
+        from biencoder.embedder.reach import Reach, open_encoder
 
         reader = Reader(files, queries=input_type == "query")
         total = reader.count()
-        embedder = Embedder.load(model, dtype=dtype)
+        reach = Reach(model=model, server=server or "", api_key_file=api_key_file)
+        embedder = open_encoder(reach, dtype=dtype)
         job = _Job(embedder, _coder(precision, ranges))
         options = {"role": input_type, "dimensions": dimensions, "truncate": truncate}
         with (
@@ -94,7 +98,7 @@ class _Coder:
 class _Job:
     """One run: the counts that a person must be told."""
 
-    embedder: Embedder
+    embedder: Encoder
     coder: _Coder
     rows: int = 0
     tokens: int = 0
@@ -164,6 +168,7 @@ def _write_facts(output: Path, job: _Job, options: dict[str, Any]) -> None:
     profile = job.embedder.profile
     facts = {
         "model": profile.name,
+        "server": job.embedder.origin.server,
         "license": profile.license,
         "rows": job.rows,
         "tokens": job.tokens,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biencoder.cli.reach import KeyFile, Server
 from biencoder.cli.show import Advance, progress, say, warnings_as_lines
 from biencoder.cli.show_benchmark import show_benchmark
 from biencoder.cli.show_results import show_results
@@ -44,6 +45,8 @@ class Prompting(StrEnum):
 
 def run(
     model: Annotated[str, typer.Option(help="Family name, folder or hub id.")] = "mini",
+    server: Server = None,
+    api_key_file: KeyFile = None,
     data: Annotated[
         list[Path] | None, typer.Option(help="A folder in BEIR layout; may be repeated.")
     ] = None,
@@ -92,7 +95,7 @@ def run(
 ) -> None:
     """Judge, save, show."""
     with warnings_as_lines():
-        from biencoder.embedder.embedder import Embedder
+        from biencoder.embedder.reach import Reach, open_encoder
         from biencoder.errors import InputError
         from biencoder.evaluate.aligned import evaluate_aligned
         from biencoder.evaluate.settings import Settings
@@ -113,7 +116,8 @@ def run(
         for option, stray in strays.items():
             if stray:
                 raise InputError(f"{option} means nothing here", hint="see --help for its place")
-        system = EmbedderSystem(Embedder.load(model), instruction)
+        reach = Reach(model=model, server=server or "", api_key_file=api_key_file)
+        system = EmbedderSystem(open_encoder(reach), instruction)
         lexical = {
             "tokens": bm25_tokens,
             "k1": bm25_k1,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, say, warnings_as_lines
 from biencoder.cli.show_index import FAULTS, bar, failure_records, tell_tally
 
@@ -24,6 +25,9 @@ def run(
     model: Annotated[
         str | None, typer.Option(help="Of a new index: family name, folder or hub id.")
     ] = None,
+    server: Server = None,
+    api_key_file: KeyFile = None,
+    tokenizer: Tokenizer = None,
     dimensions: Annotated[
         int | None, typer.Option(help="Of a new index: a size the model offers.")
     ] = None,
@@ -48,6 +52,9 @@ def run(
 
         chosen: dict[str, Any] = {
             "model": model,
+            "server": server,
+            "api_key_file": api_key_file,
+            "tokenizer": tokenizer,
             "dimensions": dimensions,
             "chunk_tokens": chunk_tokens,
             "commit_every": commit_every,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, say, warnings_as_lines
 from biencoder.cli.show_index import FAULTS, bar, failure_records, tell_tally
 
@@ -26,6 +27,9 @@ def run(
     commit_every: Annotated[
         int | None, typer.Option(help="Passages between two commits; 10,000 without this.")
     ] = None,
+    server: Server = None,
+    api_key_file: KeyFile = None,
+    tokenizer: Tokenizer = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Build a new generation beside the old one, then swap."""
@@ -37,7 +41,10 @@ def run(
 
         before = read_layout(folder).generation()
         options = Options(
-            model=model or read_facts(before).model,
+            model=model,
+            server=server,
+            tokenizer=tokenizer,
+            api_key_file=api_key_file,
             dimensions=dimensions,
             chunk_tokens=chunk_tokens,
         )
@@ -56,7 +63,7 @@ def run(
             print_json(
                 {
                     "index": str(folder),
-                    "model": options.model,
+                    "model": read_facts(read_layout(folder).generation()).model,
                     "documents": tally.documents,
                     "chunks": tally.chunks,
                     "unchanged": tally.unchanged,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, progress, say, warnings_as_lines
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def run(
         str | None,
         typer.Option(help="Family name, folder or hub id; of an index the one that made it."),
     ] = None,
+    server: Server = None,
+    api_key_file: KeyFile = None,
+    tokenizer: Tokenizer = None,
     mode: Annotated[
         str | None, typer.Option(help="Of an index: dense, lexical or hybrid (the default).")
     ] = None,
@@ -52,39 +56,53 @@ def run(
         if not question.strip():
             raise InputError("the question is empty")
         asked: dict[str, Any] = {"top_k": top_k, "instruction": instruction}
+        chosen = _Chosen(model, server, tokenizer, api_key_file)
         if is_index(in_):
             asked |= {"mode": mode or "hybrid", "filters": filter_}
             asked |= {"fusion": fusion} if fusion is not None else {}
-            _ask_index(question, in_, model, dimensions, asked, json_)
+            _ask_index(question, in_, chosen, dimensions, asked, json_)
         elif in_.exists() and any((mode, filter_, fusion)):
             raise InputError(
                 f"{in_} is no index, and --mode, --filter and --fusion are for indices",
                 hint=f"make one with: biencoder index {in_} --to my-index",
             )
         else:
-            _ask_files(question, in_, model or "mini", dimensions, asked, json_)
+            _ask_files(question, in_, chosen, dimensions, asked, json_)
+
+
+class _Chosen(NamedTuple):
+    """Which model, and where; None where nothing was said."""
+
+    model: str | None
+    server: str | None
+    tokenizer: str | None
+    api_key_file: Path | None
 
 
 def _ask_index(
     question: str,
     folder: Path,
-    model: str | None,
+    chosen: _Chosen,
     dimensions: int | None,
     asked: dict[str, Any],
     as_json: bool,
 ) -> None:
-    from biencoder.embedder.embedder import Embedder
+    from biencoder.embedder.reach import open_encoder
     from biencoder.errors import DimensionError
     from biencoder.index.opened import Index
 
-    index = Index.open(folder, embedder=None if model is None else Embedder.load(model))
+    index = Index.open(folder, api_key_file=chosen.api_key_file)
+    if chosen.model is not None or chosen.server is not None:
+        index = Index.open(folder, embedder=open_encoder(index.facts.reach(*chosen)))
     if dimensions not in (None, index.facts.dimensions):
         raise DimensionError(
             f"the vectors of {folder} have {index.facts.dimensions} dimensions, not {dimensions}",
             hint=f"leave --dimensions out, or: biencoder reindex {folder} --dimensions {dimensions}",
         )
     found = index.search(question, **asked)
-    say(f"{len(index):,} passages, {index.facts.model}, {asked['mode']}")
+    server = chosen.server or (None if chosen.model else index.facts.server)
+    at = f" at {server}" if server else ""
+    say(f"{len(index):,} passages, {index.facts.model}{at}, {asked['mode']}")
     if as_json:
         print_json([_stored_record(hit, question) for hit in found])
     else:
@@ -97,17 +115,23 @@ def _ask_index(
 def _ask_files(
     question: str,
     place: Path,
-    model: str,
+    chosen: _Chosen,
     dimensions: int | None,
     asked: dict[str, Any],
     as_json: bool,
 ) -> None:
     from biencoder.corpus.reader import Reader
-    from biencoder.embedder.embedder import Embedder
     from biencoder.embedder.memory_search import MemoryIndex
+    from biencoder.embedder.reach import Reach, open_encoder
 
     reader = Reader([place], lines="one text")
-    index = MemoryIndex(Embedder.load(model), dimensions)
+    reach = Reach(
+        model=chosen.model or "mini",
+        server=chosen.server or "",
+        tokenizer=chosen.tokenizer or "",
+        api_key_file=chosen.api_key_file,
+    )
+    index = MemoryIndex(open_encoder(reach), dimensions)
     with progress("reading", total=None, unit="passages") as tick:
         for count in index.add((item.id, item.title, item.text) for item in reader):
             tick(count)

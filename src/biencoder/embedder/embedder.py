@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
 from biencoder.batching.schedule import WINDOW_TEXTS
+from biencoder.config.family import MINI
 from biencoder.config.model import LlamaConfig
+from biencoder.embedder.collect import check_call, join, similarity
 from biencoder.embedder.device import Placement, place
 from biencoder.embedder.dimensions import check_dimensions
+from biencoder.embedder.encoder import Origin, Window
+from biencoder.embedder.fingerprint import fingerprint
 from biencoder.embedder.hub import Source, locate
 from biencoder.embedder.loading import load_parts
-from biencoder.embedder.notices import TruncationWarning, UnreadableWarning
 from biencoder.embedder.profile import Profile
-from biencoder.embedder.stream import Window, encode_stream
-from biencoder.errors import InputError
+from biencoder.embedder.stream import encode_stream
 from biencoder.models.llama import LlamaEncoder
+from biencoder.text.chunk import PASSAGE_TOKENS
+from biencoder.text.passages import PassageCutter
 from biencoder.text.tokenizer import Encoded, TextTokenizer
-from biencoder.types import TRUNCATE, FloatArray, Role, Truncate
+from biencoder.types import FloatArray, Role, Truncate
+
+if TYPE_CHECKING:
+    from biencoder.embedder.remote.connected import RemoteEmbedder
+
+# mteb's names have an owner.
+_MINI_ID = "biencoder/mini"
 
 
 class Embedder:
@@ -73,6 +84,27 @@ class Embedder:
             trunk=trunk, tokenizer=tokenizer, profile=profile, placement=placement, source=source
         )
 
+    @classmethod
+    def connect(
+        cls,
+        base_url: str,
+        model: str,
+        api_key_file: str | Path | None = None,
+        *,
+        tokenizer: str | Path | None = None,
+    ) -> RemoteEmbedder:
+        """A model behind a server that speaks ``/v1/embeddings``: the same interface.
+
+        api_key_file: holds the key in its first line; without it, ``BIENCODER_API_KEY`` where that is
+        set. tokenizer: a folder or family name whose tokenizer measures passages; without it a rule
+        of three bytes a token does.
+
+        Raises InputError, RemoteError or UnknownModelError, each with what to do.
+        """
+        from biencoder.embedder.remote.connected import connect
+
+        return connect(base_url, model, api_key_file=api_key_file, tokenizer=tokenizer)
+
     @property
     def config(self) -> LlamaConfig:
         """The trunk's sizes."""
@@ -87,6 +119,34 @@ class Embedder:
     def max_tokens(self) -> int:
         """The longest text it reads, in tokens, prompt and special tokens included."""
         return self.profile.max_tokens
+
+    @property
+    def origin(self) -> Origin:
+        """Where it computes, and how to come to it again."""
+        return Origin(
+            name=self.profile.name,
+            dtype=str(self.placement.dtype).removeprefix("torch."),
+            device=str(self.placement.device),
+            published=_MINI_ID if self.source.member is MINI else self.source.repository,
+            parameters=sum(weight.numel() for weight in self.trunk.parameters()),
+        )
+
+    def fingerprint(self) -> str:
+        """One hash over everything that decides a vector; see `fingerprint.py`."""
+        return fingerprint(self)
+
+    def cutter(self, tokens: int = PASSAGE_TOKENS) -> PassageCutter:
+        """What cuts documents into passages that the model reads whole."""
+        prefix = self.profile.prompts.prefix("document")
+        return PassageCutter(
+            self.tokenizer, prefix=prefix, max_tokens=self.max_tokens, tokens=tokens
+        )
+
+    def limited(self, max_tokens: int) -> Embedder:
+        """The same model, cutting texts earlier. Its fingerprint is another one: its vectors are."""
+        limited = copy.copy(self)
+        limited.profile = replace(self.profile, max_tokens=max_tokens)
+        return limited
 
     def encode_queries(
         self,
@@ -104,7 +164,10 @@ class Embedder:
 
         Raises TooLongError, DimensionError or InputError.
         """
-        return self._encode_all(texts, "query", dimensions, truncate, instruction)
+        stream = self.encode_stream(
+            texts, role="query", dimensions=dimensions, truncate=truncate, instruction=instruction
+        )
+        return join(stream, self, dimensions)
 
     def encode_documents(
         self,
@@ -117,7 +180,10 @@ class Embedder:
 
         As `encode_queries`, without an instruction.
         """
-        return self._encode_all(texts, "document", dimensions, truncate, None)
+        stream = self.encode_stream(
+            texts, role="document", dimensions=dimensions, truncate=truncate
+        )
+        return join(stream, self, dimensions)
 
     def encode_stream(
         self,
@@ -134,13 +200,7 @@ class Embedder:
         window_texts: at most so many are computed before a window is given. Each window counts its
         tokens, cut texts and unreadable texts; nothing is warned about.
         """
-        if isinstance(texts, str):
-            raise InputError(
-                "one string was given where a list of texts is expected",
-                hint='put it in a list: ["..."]',
-            )
-        if truncate not in TRUNCATE:
-            raise InputError(f"truncate={truncate!r} is not one of {', '.join(TRUNCATE)}")
+        check_call(texts, truncate)
         size = check_dimensions(dimensions, self.dimensions, self.profile.name)
         prefix = self.profile.prompts.prefix(role, instruction)
 
@@ -164,13 +224,7 @@ class Embedder:
 
     def similarity(self, queries: npt.ArrayLike, documents: npt.ArrayLike) -> FloatArray:
         """Cosine of every query with every document, float32, shape (queries, documents)."""
-        left, right = (np.asarray(side, dtype=np.float32) for side in (queries, documents))
-        if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
-            raise InputError(
-                f"vectors of shape {left.shape} and {right.shape} cannot be compared",
-                hint="both sides need two axes and the same number of dimensions",
-            )
-        return _unit(left) @ _unit(right).T
+        return similarity(queries, documents)
 
     def save(self, folder: str | Path) -> None:
         """Write a folder that biencoder, transformers (from 5.2) and sentence-transformers read.
@@ -181,39 +235,3 @@ class Embedder:
         from biencoder.embedder.export import export
 
         export(self, Path(folder))
-
-    def _encode_all(
-        self,
-        texts: Iterable[str],
-        role: Role,
-        dimensions: int | None,
-        truncate: Truncate,
-        instruction: str | None,
-    ) -> FloatArray:
-        stream = self.encode_stream(
-            texts, role=role, dimensions=dimensions, truncate=truncate, instruction=instruction
-        )
-        parts: list[FloatArray] = []
-        cut = unreadable = 0
-        for window in stream:
-            parts.append(window.vectors)
-            cut += window.cut
-            unreadable += len(window.unreadable)
-        total = sum(map(len, parts))
-        if cut:
-            message = f"{cut} of {total} texts were cut to {self.max_tokens} tokens"
-            warnings.warn(message, TruncationWarning, stacklevel=3)
-        if unreadable:
-            message = f"{unreadable} of {total} texts are hardly readable for {self.profile.name}"
-            hint = "; use a multilingual model such as llama-nemotron-embed-1b-v2"
-            warnings.warn(message + hint, UnreadableWarning, stacklevel=3)
-        if not parts:
-            size = check_dimensions(dimensions, self.dimensions, self.profile.name)
-            return np.empty((0, size), dtype=np.float32)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = vectors / np.maximum(lengths, np.float32(1e-12))
-    return unit

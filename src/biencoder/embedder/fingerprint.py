@@ -24,8 +24,13 @@ def fingerprint(embedder: Embedder) -> str:
 
     Reads the weight files once: seconds for each few gigabytes.
     """
-    facts = json.dumps(identity(embedder), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return digest(identity(embedder))
+
+
+def digest(facts: dict[str, Any]) -> str:
+    """The first 16 hex digits of SHA-256 over the facts as JSON, keys sorted."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity(embedder: Embedder) -> dict[str, Any]:

@@ -86,7 +86,8 @@ def _from_hub(
     if member is not None and member.weights.startswith("none published"):
         raise UnknownModelError(
             f"{member.name} has no public weights: its maker serves it only behind an API",
-            hint="load it from a folder if you have one; llama-nemotron-embed-1b-v2 is its public sibling",
+            hint="reach it there: --server URL (Embedder.connect), or load it from a folder if you have "
+            "one; llama-nemotron-embed-1b-v2 is its public sibling",
         )
     folder = _fetch(repository, revision, _SMALL_FILES)
     if weights:

@@ -12,7 +12,7 @@ from biencoder.config.model import LlamaConfig
 from biencoder.config.sentence_files import read_sentence_files
 from biencoder.embedder.device import Placement
 from biencoder.embedder.hub import Source, locate
-from biencoder.embedder.notices import LicenceWarning, PromptWarning, say_once
+from biencoder.embedder.notices import PromptWarning, say_once, tell_licence
 from biencoder.embedder.profile import Profile, read_profile
 from biencoder.errors import ConfigError
 from biencoder.models.checkpoint import load_trunk
@@ -74,8 +74,7 @@ def _folder_with(file: str, preferred: Path | None, otherwise: Path) -> Path:
 
 
 def _notify(profile: Profile) -> None:
-    if profile.commercial_use is False:
-        say_once(f"{profile.name} is not for commercial use: {profile.license}", LicenceWarning)
+    tell_licence(profile)
     if profile.member is None and profile.prompts_from.startswith("nowhere"):
         say_once(
             f"no prompts are known for {profile.name}: queries and documents are encoded as they are",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.collect import similarity
+from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
-from biencoder.text.passages import PassageCutter
 from biencoder.types import FloatArray
 
 
@@ -29,7 +29,7 @@ class Hit:
 class MemoryIndex:
     """Passages and their vectors, float32, shape (passages, dimensions)."""
 
-    embedder: Embedder
+    embedder: Encoder
     dimensions: int | None = None
     documents: int = 0
     unreadable: int = 0
@@ -56,7 +56,7 @@ class MemoryIndex:
         query = self.embedder.encode_queries(
             [question], dimensions=self.dimensions, instruction=instruction
         )
-        scores = self.embedder.similarity(query, np.concatenate(self._vectors))[0]
+        scores = similarity(query, np.concatenate(self._vectors))[0]
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [self._hit(place, int(row), float(scores[row])) for place, row in enumerate(best, 1)]
 
@@ -65,12 +65,7 @@ class MemoryIndex:
         return Hit(rank, score, self.texts[row], source, title, start)
 
     def _passages(self, documents: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-        embedder = self.embedder
-        cutter = PassageCutter(
-            embedder.tokenizer,
-            prefix=embedder.profile.prompts.prefix("document"),
-            max_tokens=embedder.max_tokens,
-        )
+        cutter = self.embedder.cutter()
         for source, title, text in documents:
             self.documents += 1
             markdown = "\n#" in text or text.startswith("#")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from biencoder.embedder.profile import Profile
 
 
 class BiencoderWarning(UserWarning):
@@ -33,3 +37,9 @@ def say_once(message: str, category: type[BiencoderWarning]) -> None:
     if message not in _said:
         _said.add(message)
         warnings.warn(message, category, stacklevel=3)
+
+
+def tell_licence(profile: Profile) -> None:
+    """Say once that a model is not for commercial use."""
+    if profile.commercial_use is False:
+        say_once(f"{profile.name} is not for commercial use: {profile.license}", LicenceWarning)

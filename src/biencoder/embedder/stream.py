@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from biencoder.batching.pack import pack
 from biencoder.batching.schedule import WINDOW_TEXTS, prefetch, windows
-from biencoder.errors import EncodingError, InputError
+from biencoder.embedder.collect import checked_texts
+from biencoder.embedder.encoder import Window
+from biencoder.errors import EncodingError
 from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
 from biencoder.models.pooling import normalize
@@ -18,21 +19,6 @@ from biencoder.text.tokenizer import Encoded
 from biencoder.types import FloatArray, IntArray
 
 Tokenize = Callable[[list[str], int], Encoded]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Vectors of neighbouring texts, in their order, float32, shape (n, dimensions).
-
-    first_row: where the window starts in the stream. tokens: with prompts. cut: texts that lost
-    tokens. unreadable: rows of texts that the vocabulary hardly covers.
-    """
-
-    vectors: FloatArray
-    first_row: int
-    tokens: int
-    cut: int
-    unreadable: tuple[int, ...]
 
 
 def encode_stream(
@@ -45,7 +31,7 @@ def encode_stream(
     window_texts: int = WINDOW_TEXTS,
 ) -> Iterator[Window]:
     """Vectors window by window; memory depends on the budget and the window, not on the corpus."""
-    cut = windows(_checked(texts), max_texts=window_texts)
+    cut = windows(checked_texts(texts), max_texts=window_texts)
     for first_row, encoded in prefetch(_numbered(cut), _prepare(tokenize)):
         yield Window(
             vectors=compute(
@@ -104,13 +90,3 @@ def _prepare(tokenize: Tokenize) -> Callable[[tuple[int, list[str]]], tuple[int,
         return first_row, tokenize(texts, first_row)
 
     return prepare
-
-
-def _checked(texts: Iterable[str]) -> Iterator[str]:
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(
-                f"text {row} is {type(text).__name__}, not a string",
-                hint="an empty string is a text; None is not",
-            )
-        yield text

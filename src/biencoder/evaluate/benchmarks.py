@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
 from biencoder.evaluate.benchmark_result import (
     BenchmarkResult,
@@ -93,7 +93,7 @@ class Plan:
 
 
 def run_benchmark(
-    embedder: Embedder,
+    embedder: Encoder,
     name: str,
     *,
     output: Path,

@@ -7,22 +7,18 @@ corpus. Texts that are too long are cut at the end, and counted.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biencoder.config.family import MINI, NEMOTRON_8B
+from biencoder.config.family import NEMOTRON_8B
 from biencoder.embedder.dimensions import check_dimensions
-from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.fingerprint import fingerprint
-from biencoder.embedder.stream import Window
+from biencoder.embedder.encoder import Encoder, Window
 from biencoder.errors import InputError, MissingExtraError
 from biencoder.evaluate.mteb_prompts import PROMPTINGS, Prompting, task_prompt
 from biencoder.types import FloatArray
@@ -70,7 +66,7 @@ class MtebModel:
 
     def __init__(
         self,
-        embedder: Embedder,
+        embedder: Encoder,
         *,
         prompting: Prompting = "family",
         max_tokens: int | None = None,
@@ -87,7 +83,7 @@ class MtebModel:
         self.prompting = prompting
         self.dimensions = check_dimensions(dimensions, embedder.dimensions, embedder.profile.name)
         self.name = _mteb_name(embedder)
-        self.revision = revision or fingerprint(self.embedder)
+        self.revision = revision or self.embedder.fingerprint()
         self._progress = progress or _silent
         self.reset()
 
@@ -101,14 +97,13 @@ class MtebModel:
         """What mteb wants to know; name, revision and variant decide where results are kept."""
         from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-        parameters = sum(weight.numel() for weight in self.embedder.trunk.parameters())
         return ModelMeta(
             loader=None,
             name=self.name,
             revision=self.revision,
             release_date=None,
             languages=None,
-            n_parameters=parameters,
+            n_parameters=self.embedder.origin.parameters,
             memory_usage_mb=None,
             max_tokens=self.embedder.max_tokens,
             embed_dim=self.dimensions,
@@ -145,7 +140,7 @@ class MtebModel:
             "prompts": {side: profile.prompts.prefix(side) for side in ("query", "document")},
             "dimensions": self.dimensions,
             "dtype": self._dtype,
-            "device": str(self.embedder.placement.device),
+            "device": self.embedder.origin.device,
             "max_tokens": self.embedder.max_tokens,
             "random_weights": profile.random_weights,
         }
@@ -218,11 +213,11 @@ class MtebModel:
 
     @property
     def _dtype(self) -> str:
-        return str(self.embedder.placement.dtype).removeprefix("torch.")
+        return self.embedder.origin.dtype
 
 
-def _limited(embedder: Embedder, max_tokens: int | None) -> Embedder:
-    """The same model, cutting earlier. Its fingerprint is another one: its vectors are."""
+def _limited(embedder: Encoder, max_tokens: int | None) -> Encoder:
+    """The same model, cutting earlier where it was told to or its card does."""
     limit = embedder.max_tokens
     if max_tokens is None and embedder.profile.member is NEMOTRON_8B:
         max_tokens = min(limit, _8B_MAX_TOKENS)
@@ -232,18 +227,14 @@ def _limited(embedder: Embedder, max_tokens: int | None) -> Embedder:
         raise InputError(
             f"texts cannot be cut to {max_tokens} tokens: {embedder.profile.name} reads 1 to {limit}"
         )
-    limited = copy.copy(embedder)
-    limited.profile = replace(embedder.profile, max_tokens=max_tokens)
-    return limited
+    return embedder.limited(max_tokens)
 
 
-def _mteb_name(embedder: Embedder) -> str:
+def _mteb_name(embedder: Encoder) -> str:
     """``owner/name``. Only what came from the hub by its name may bear a published one."""
-    if embedder.source.repository is not None:
-        return embedder.source.repository
-    if embedder.source.member is MINI:
-        return "biencoder/mini"
-    return f"local/{Path(embedder.profile.name).name}"
+    origin = embedder.origin
+    owner = "server" if origin.server else "local"
+    return origin.published or f"{owner}/{Path(embedder.profile.name).name}"
 
 
 def _texts(inputs: DataLoader[BatchedInput], task: str) -> Iterator[str]:

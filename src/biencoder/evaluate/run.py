@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from biencoder.embedder.dimensions import check_dimensions
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
 from biencoder.evaluate.bm25 import BM25
 from biencoder.evaluate.compressed import bytes_per_document, compress
 from biencoder.evaluate.conditions import conditions
@@ -47,7 +47,7 @@ Progress = Callable[[str, int], Any]
 
 
 def evaluate(
-    model: Embedder | System,
+    model: Encoder | System,
     data: str | Path | JudgedSet,
     *,
     settings: Settings | None = None,
@@ -64,7 +64,7 @@ def evaluate(
     """
     settings = settings or Settings()
     judged = data if isinstance(data, JudgedSet) else read_judged_set(Path(data))
-    system = EmbedderSystem(model) if isinstance(model, Embedder) else model
+    system = model if isinstance(model, System) else EmbedderSystem(model)
     run = _Run(judged, settings, dict(context or {}), progress or _silent)
     temporary = tempfile.TemporaryDirectory() if output is None else nullcontext(str(output))
     with temporary as folder:

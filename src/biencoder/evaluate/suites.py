@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
 from biencoder.evaluate.benchmark_result import BenchmarkResult, TaskScore
 from biencoder.evaluate.benchmarks import Plan, TaskChoice, Tell, run_plan
@@ -109,7 +109,7 @@ SUITES: dict[str, Suite] = {
 
 
 def run_suite(
-    embedder: Embedder,
+    embedder: Encoder,
     name: str,
     *,
     output: Path,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.fingerprint import fingerprint
+from biencoder.embedder.encoder import Encoder
 from biencoder.types import FloatArray, Role
 
 
@@ -22,6 +21,7 @@ class Part:
     unreadable: int = 0
 
 
+@runtime_checkable
 class System(Protocol):
     """A bi-encoder under judgement."""
 
@@ -42,7 +42,7 @@ class System(Protocol):
 class EmbedderSystem:
     """One of our models. Texts longer than it reads are cut at the end, and counted."""
 
-    embedder: Embedder
+    embedder: Encoder
     instruction: str | None = None
     name: str = field(init=False)
 
@@ -56,7 +56,7 @@ class EmbedderSystem:
 
     @cached_property
     def _fingerprint(self) -> str:
-        return fingerprint(self.embedder)
+        return self.embedder.fingerprint()
 
     def facts(self) -> Mapping[str, Any]:
         """Name, fingerprint, prompts as they go before a text, format, limit."""
@@ -68,8 +68,8 @@ class EmbedderSystem:
                 "query": prompts.prefix("query", self.instruction),
                 "document": prompts.prefix("document"),
             },
-            "dtype": str(self.embedder.placement.dtype).removeprefix("torch."),
-            "device": str(self.embedder.placement.device),
+            "dtype": self.embedder.origin.dtype,
+            "device": self.embedder.origin.device,
             "max_tokens": self.embedder.max_tokens,
             "random_weights": self.embedder.profile.random_weights,
         }

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from biencoder.embedder.dimensions import check_dimensions
-from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.fingerprint import fingerprint
+from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.reach import Reach, open_encoder
 from biencoder.errors import InputError
 from biencoder.index.facts import (
     CHUNK_TOKENS,
@@ -56,10 +56,15 @@ class Options:
     """What a run may be told. None: as the index has it, or the default for a new one.
 
     commit_every: rows between two acknowledgements. retry: read failed files again. workers: processes
-    that read files. moved: the folder is the same as before under another name.
+    that read files. moved: the folder is the same as before under another name. server, tokenizer,
+    api_key_file: how a model behind a server is reached (`embedder/reach.py`); a model that is named
+    without a server is one on this machine.
     """
 
     model: str | None = None
+    server: str | None = None
+    tokenizer: str | None = None
+    api_key_file: Path | None = None
     dimensions: int | None = None
     chunk_tokens: int | None = None
     commit_every: int = COMMIT_EVERY
@@ -72,13 +77,18 @@ class Options:
         if self.commit_every < 1:
             raise InputError(f"commit-every is {self.commit_every}; give at least 1 row")
 
+    def reach(self, facts: Facts | None = None) -> Reach:
+        """How the model of this run is reached. facts: of the index, where there is one already."""
+        facts = facts or Facts(DEFAULT_MODEL, fingerprint="", dimensions=0)
+        return facts.reach(self.model, self.server, self.tokenizer, self.api_key_file)
+
 
 def index_folder(
     source: str | Path,
     to: str | Path,
     options: Options = Options(),
     *,
-    embedder: Embedder | None = None,
+    embedder: Encoder | None = None,
     meter: Meter | None = None,
 ) -> Tally:
     """Make or update the index ``to`` of a folder or file; when this returns, all is on the disk.
@@ -91,7 +101,7 @@ def index_folder(
     check_place(folder)
     if not is_index(folder):
         # A model that cannot be loaded must not leave an empty index.
-        embedder = embedder or Embedder.load(options.model or DEFAULT_MODEL)
+        embedder = embedder or open_encoder(options.reach())
     with writing(folder / LOCK, verb="index"):
         if not is_index(folder):
             create_layout(folder)
@@ -103,7 +113,7 @@ class _Run:
     layout: Layout
     options: Options
     root: Path
-    embedder: Embedder | None
+    embedder: Encoder | None
     meter: Meter
 
     def all(self) -> Tally:
@@ -133,7 +143,7 @@ class _Run:
     def _facts(self, generation: Generation) -> Facts:
         """Those of the index, or new ones where its first run did not come to write them."""
         if not has_facts(generation):
-            embedder = self._model(self.options.model or DEFAULT_MODEL)
+            embedder = self._model(self.options.reach())
             facts = new_facts(embedder, self.options, self.root)
             write_facts(generation, facts)
             return facts
@@ -149,34 +159,40 @@ class _Run:
         write_facts(generation, facts)
         return facts
 
-    def _model(self, name: str) -> Embedder:
+    def _model(self, reach: Reach) -> Encoder:
         if self.embedder is None:
-            self.embedder = Embedder.load(name)
+            self.embedder = open_encoder(reach)
         return self.embedder
 
     def _ingest(self, writer: Writer, plan: Plan, facts: Facts) -> Tally:
-        asked = (self.options.model, self.options.dimensions, self.options.chunk_tokens)
+        options = self.options
+        asked = (options.model, options.server, options.dimensions, options.chunk_tokens)
         if not (plan.jobs or plan.gone or plan.failures or any(asked)):
             return Tally()
-        embedder = self._model(self.options.model or facts.model)
-        check_same(facts, _asked(embedder, self.options, facts), self.layout.folder)
+        embedder = self._model(options.reach(facts))
+        check_same(facts, _asked(embedder, options, facts), self.layout.folder)
+        if options.server is not None and embedder.origin.server != facts.server:
+            # The same model at another address: from now on it is asked there.
+            facts = replace(facts, server=embedder.origin.server)
+            keep_facts(self.layout.generation(), writer.ledger, facts)
         total = plan.wanted + len(plan.failures)
         with (
             self.meter("indexing", total, "documents") as tick,
-            ReaderPool(self.options.workers, self.options.limits) as pool,
+            ReaderPool(options.workers, options.limits) as pool,
         ):
-            ingest = Ingest(writer, embedder, facts, plan.columns, self.options.commit_every, tick)
+            ingest = Ingest(writer, embedder, facts, plan.columns, options.commit_every, tick)
             return ingest.run(documents(plan, pool), plan.gone)
 
 
-def new_facts(embedder: Embedder, options: Options, root: Path) -> Facts:
+def new_facts(embedder: Encoder, options: Options, root: Path) -> Facts:
     """The facts of a new generation; raises DimensionError for a size that the model lacks."""
     size = check_dimensions(options.dimensions, embedder.dimensions, embedder.profile.name)
-    name = options.model or embedder.profile.name
+    name = options.model or embedder.origin.name
+    is_folder = not embedder.origin.server and Path(name).is_dir()
     return facts_of(
         embedder,
         # A folder is found again from any other.
-        str(Path(name).resolve()) if Path(name).is_dir() else name,
+        str(Path(name).resolve()) if is_folder else name,
         dimensions=size,
         chunk_tokens=options.chunk_tokens or CHUNK_TOKENS,
         candidates=_candidates(embedder, size),
@@ -184,19 +200,20 @@ def new_facts(embedder: Embedder, options: Options, root: Path) -> Facts:
     )
 
 
-def _asked(embedder: Embedder, options: Options, facts: Facts) -> Facts:
+def _asked(embedder: Encoder, options: Options, facts: Facts) -> Facts:
     """What this run would make, where it was not told to be as the index is."""
     return replace(
         facts,
         model=options.model or facts.model,
-        fingerprint=fingerprint(embedder),
+        fingerprint=embedder.fingerprint(),
+        lengths=embedder.origin.lengths,
         dimensions=options.dimensions or facts.dimensions,
         chunk_tokens=options.chunk_tokens or facts.chunk_tokens,
         cutting_version=CUTTING_VERSION,
     )
 
 
-def _candidates(embedder: Embedder, size: int) -> str:
+def _candidates(embedder: Encoder, size: int) -> str:
     """How to narrow down: by a prefix the model was trained for, else by signs; short vectors not."""
     if size < _LONG:
         return "exact"

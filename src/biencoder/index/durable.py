@@ -42,6 +42,19 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names)
 
 
+def bytes_below(folder: Path) -> int:
+    """The sizes of all files of a tree; what another process removes meanwhile counts as nothing."""
+    return sum(map(size_of, files_below(folder)))
+
+
+def size_of(path: Path) -> int:
+    """A file's bytes, 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def sync_new(files: Iterable[Path], root: Path) -> None:
     """Sync files, then each folder from theirs up to ``root``: a name is lost without its folder.
 

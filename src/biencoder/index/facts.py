@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from biencoder import __version__
-from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.fingerprint import fingerprint
+from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.reach import Reach
 from biencoder.errors import BiencoderError, FingerprintError, IndexDamagedError
 from biencoder.index.durable import write_durably
 from biencoder.index.layout import Generation
@@ -24,6 +24,7 @@ FACT = "generation"
 # Bump when cutting or what is embedded changes: old passages are then not mixed with new ones.
 CUTTING_VERSION = 1
 CHUNK_TOKENS = 200
+_OWN = "the model's own tokenizer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Facts:
     """model: the name that it was loaded by. fingerprint: weights, tokenizer, configuration, prompts,
     pooling and length limit in one hash (`embedder/fingerprint.py`). dimensions: numbers of a vector.
     chunk_tokens: the longest passage, prompt included. candidates: how searching narrows down before
-    it compares full vectors. root: the folder that was indexed.
+    it compares full vectors. root: the folder that was indexed. server: where the model was asked, with
+    no key; empty for this machine. lengths: how passages were measured, empty for the model's own
+    tokenizer; tokenizer: where that of a server's model was taken from.
     """
 
     model: str
@@ -45,18 +48,53 @@ class Facts:
     purpose: str = "index"
     biencoder: str = __version__
     created: str = ""
+    server: str = ""
+    lengths: str = ""
+    tokenizer: str = ""
 
     @property
     def cutting(self) -> str:
         """What decides where passages begin and end: part of every passage's id."""
-        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}"
+        measured = f"/{self.lengths}" if self.lengths else ""
+        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}{measured}"
+
+    def reach(
+        self,
+        model: str | None = None,
+        server: str | None = None,
+        tokenizer: str | None = None,
+        api_key_file: Path | None = None,
+    ) -> Reach:
+        """How to come to the model again, or to the one that is named.
+
+        A model that is named without a server is one on this machine; a server without a model has the
+        same one.
+        """
+        here = model is not None and server is None
+        return Reach(
+            model=model or self.model,
+            server="" if here else server or self.server,
+            tokenizer=tokenizer or ("" if here else self.tokenizer),
+            api_key_file=api_key_file,
+            named=server is not None,
+        )
 
 
-def facts_of(embedder: Embedder, name: str, **settings: Any) -> Facts:
+def facts_of(embedder: Encoder, name: str, **settings: Any) -> Facts:
     """The facts of a new generation made with this model."""
     size = settings.pop("dimensions", None) or embedder.dimensions[-1]
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return Facts(name, fingerprint(embedder), size, created=now, **settings)
+    origin = embedder.origin
+    return Facts(
+        name,
+        embedder.fingerprint(),
+        size,
+        created=now,
+        server=origin.server,
+        lengths=origin.lengths,
+        tokenizer=origin.tokenizer,
+        **settings,
+    )
 
 
 def write_facts(generation: Generation, facts: Facts) -> None:
@@ -109,6 +147,7 @@ def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:
             ("dimensions", facts.dimensions, wanted.dimensions),
             ("chunk tokens", facts.chunk_tokens, wanted.chunk_tokens),
             ("cutting", facts.cutting_version, wanted.cutting_version),
+            ("passages measured by", facts.lengths or _OWN, wanted.lengths or _OWN),
         )
         if there != asked and not (name == "model" and facts.fingerprint == wanted.fingerprint)
     ]
@@ -119,16 +158,21 @@ def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:
         )
 
 
-def check_query_model(facts: Facts, embedder: Embedder, folder: Path) -> None:
+def check_query_model(facts: Facts, embedder: Encoder, folder: Path) -> None:
     """Raise FingerprintError where a model did not make the index's vectors."""
-    there = fingerprint(embedder)
+    there = embedder.fingerprint()
     if there != facts.fingerprint:
         raise FingerprintError(
             f"{folder} was made with {facts.model} ({facts.fingerprint}); "
             f"{embedder.profile.name} ({there}) gives vectors that cannot be compared with it",
-            hint=f"ask with --model {facts.model}, or change the index: "
+            hint=f"ask with {_options(facts)}, or change the index: "
             f"biencoder reindex {folder} --model {embedder.profile.name}",
         )
+
+
+def _options(facts: Facts) -> str:
+    server = f" --server {facts.server}" if facts.server else ""
+    return f"--model {facts.model}{server}"
 
 
 def _from_ledger(generation: Generation) -> dict[str, Any] | None:

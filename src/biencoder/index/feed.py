@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
 from biencoder.index.facts import Facts
 from biencoder.index.filters import Value
 from biencoder.index.ledger import FileEnd
 from biencoder.index.rows import Chunk
-from biencoder.text.passages import BELOW, PassageCutter
+from biencoder.text.passages import BELOW
 from biencoder.types import FloatArray
 
 # Enough for texts of one length to meet, and few enough that a slow model soon shows a rate and that
@@ -76,14 +76,9 @@ class Finished:
 class Feed:
     """One run of documents through a model."""
 
-    def __init__(self, embedder: Embedder, facts: Facts) -> None:
+    def __init__(self, embedder: Encoder, facts: Facts) -> None:
         self._embedder, self._facts = embedder, facts
-        self._cutter = PassageCutter(
-            embedder.tokenizer,
-            prefix=embedder.profile.prompts.prefix("document"),
-            max_tokens=embedder.max_tokens,
-            tokens=facts.chunk_tokens,
-        )
+        self._cutter = embedder.cutter(facts.chunk_tokens)
         self._waiting: deque[tuple[Document, list[Chunk]]] = deque()
         self._vectors: deque[FloatArray] = deque()
         self._unreadable: deque[bool] = deque()

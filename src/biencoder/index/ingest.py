@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
+from biencoder.errors import RemoteError
 from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Feed, Finished
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import Entry
 from biencoder.index.rows import checksum, to_table
-from biencoder.index.writer import Rows, Writer
+from biencoder.index.writer import Rows, Writer, unbroken
 
 COMMIT_EVERY = 10_000
 # A model that takes a second a passage would else lose hours to a kill.
@@ -44,7 +45,7 @@ class Ingest:
     """One run; ``tick`` gets the number of documents done."""
 
     writer: Writer
-    embedder: Embedder
+    embedder: Encoder
     facts: Facts
     columns: dict[str, ColumnType]
     commit_every: int = COMMIT_EVERY
@@ -54,7 +55,8 @@ class Ingest:
     def run(self, documents: Iterable[Document], gone: Sequence[str] = ()) -> Tally:
         """Index documents and remove those that are gone.
 
-        Stopped by Ctrl-C, it commits what is finished and lets the exception go on.
+        Stopped by Ctrl-C, or by a server that fails, it commits what is finished and lets the exception
+        go on.
         """
         self._remove(gone)
         waiting: list[Finished] = []
@@ -67,25 +69,24 @@ class Ingest:
                 late = time.monotonic() - since > _COMMIT_SECONDS
                 if rows >= self.commit_every or (waiting and late):
                     self._commit_all(waiting)
-                    waiting, since = [], time.monotonic()
-        except KeyboardInterrupt:
+                    since = time.monotonic()
+        except (KeyboardInterrupt, RemoteError):
             self._commit_all(waiting)
             raise
         self._commit_all(waiting)
         return self.tally
 
-    def _commit_all(self, waiting: Sequence[Finished]) -> None:
-        """Commits of about ``commit_every`` rows, each of whole documents."""
-        part: list[Finished] = []
-        rows = 0
-        for item in waiting:
-            part.append(item)
-            rows += len(item.chunks)
-            if rows >= self.commit_every:
-                self._commit(part)
-                part, rows = [], 0
-        if part:
-            self._commit(part)
+    def _commit_all(self, waiting: list[Finished]) -> None:
+        """Commits of about ``commit_every`` rows, each of whole documents; none is left waiting."""
+        while waiting:
+            rows = count = 0
+            while count < len(waiting) and rows < self.commit_every:
+                rows += len(waiting[count].chunks)
+                count += 1
+            # Ctrl-C must not come between: what is committed would be committed once more.
+            with unbroken():
+                self._commit(waiting[:count])
+                del waiting[:count]
 
     def _commit(self, part: Sequence[Finished]) -> None:
         good = [item for item in part if item.document.source and not item.reason]

@@ -127,9 +127,15 @@ def _write(draft: Path, store: Store, facts: Facts, manifest: str) -> None:
         pa.ipc.new_file(str(draft / "columns.arrow"), shape) as file,
         _new_array(draft / "vectors.npy", np.float32, (rows, facts.dimensions)) as vectors,
     ):
-        for batch in _equal(store.scan(names)):
-            vectors.write(vectors_of(batch).tobytes())
-            file.write(batch.select(columns))
+
+        def texts() -> Iterator[pa.RecordBatch]:
+            for batch in store.scan(names):
+                # Vectors as they come: joined to long batches they would be copied once more.
+                vectors.write(vectors_of(batch).tobytes())
+                yield batch.select(columns)
+
+        for batch in _equal(texts()):
+            file.write(batch)
             done += len(batch)
     if done != rows:
         raise IndexDamagedError(f"the table gave {done:,} rows of {rows:,}")

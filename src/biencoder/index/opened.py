@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.reach import open_encoder
 from biencoder.errors import IndexDamagedError, InputError, OutputError
 from biencoder.index.facts import Facts, check_query_model, keep_facts, read_facts
 from biencoder.index.filter_check import ColumnType, check
@@ -38,16 +39,30 @@ class Index:
     The model that made it is loaded with the first question that needs it.
     """
 
-    def __init__(self, folder: Path, snapshot: Snapshot, embedder: Embedder | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        snapshot: Snapshot,
+        embedder: Encoder | None,
+        api_key_file: Path | None = None,
+    ) -> None:
         self.folder = folder
         self._snapshot = snapshot
         self._given = embedder
+        self._api_key_file = api_key_file
 
     @classmethod
-    def open(cls, folder: str | Path, *, embedder: Embedder | None = None) -> Index:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        embedder: Encoder | None = None,
+        api_key_file: str | Path | None = None,
+    ) -> Index:
         """Open an index for searching.
 
-        embedder: a model that is loaded already; it must be the one that made the index. Raises
+        embedder: a model that is loaded already; it must be the one that made the index.
+        api_key_file: for the server, where the index's model is behind one. Raises
         InputError where there is no index, IndexDamagedError where it cannot be read,
         FingerprintError for another model.
         """
@@ -55,7 +70,8 @@ class Index:
         snapshot = open_snapshot(place)
         if embedder is not None:
             check_query_model(snapshot.facts, embedder, place)
-        return cls(place, snapshot, embedder)
+        key_file = None if api_key_file is None else Path(api_key_file)
+        return cls(place, snapshot, embedder, key_file)
 
     @property
     def facts(self) -> Facts:
@@ -77,14 +93,14 @@ class Index:
         return self._snapshot.rows
 
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> Encoder:
         """The model that made the index.
 
-        Raises FingerprintError where its files have changed since.
+        Raises FingerprintError where its files, or what its server states, have changed since.
         """
         if self._given is not None:
             return self._given
-        embedder = Embedder.load(self.facts.model)
+        embedder = open_encoder(self.facts.reach(api_key_file=self._api_key_file))
         check_query_model(self.facts, embedder, self.folder)
         return embedder
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from biencoder.embedder.embedder import Embedder
-from biencoder.errors import IndexDamagedError
+from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.reach import open_encoder
+from biencoder.errors import IndexDamagedError, InputError
 from biencoder.index.build import Meter, Options, new_facts, silent
-from biencoder.index.durable import disk_errors, files_below, sync_file
+from biencoder.index.durable import bytes_below, disk_errors, sync_file
 from biencoder.index.facts import Facts, keep_facts, read_facts, write_facts
 from biencoder.index.feed import Document, Part
 from biencoder.index.ingest import Ingest, Tally
@@ -47,13 +48,16 @@ class Compacted:
 def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = None) -> Compacted:
     """Rewrite the live generation without what was deleted; the old one is removed.
 
-    purge: older generations that a re-embedding kept, and what recovery set aside, go too, so that
-    no byte of a deleted text stays in the folder. Raises LockedError, IndexDamagedError, OutputError.
+    purge: older generations that a re-embedding kept, one that is half done, and what recovery set
+    aside, go too, so that no byte of a deleted text stays in the folder. Raises InputError where a
+    re-embedding is half done and is not to be purged; LockedError, IndexDamagedError, OutputError.
     """
     place = Path(folder)
     with writing(read_layout(place).lock, verb="compact"):
         layout = take_over(place)
-        before = _bytes_below(place)
+        if not purge:
+            _check_nothing_half_done(layout)
+        before = bytes_below(place)
         live = layout.generation()
         facts = replace(read_facts(live), created=_now(), purpose="compact")
         layout, target = _begin(layout, facts, resume=False)
@@ -72,14 +76,14 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
         kept = () if purge else layout.kept
         layout = layout.write(live=target.name, building=None, kept=kept)
         remove(layout, layout.unnamed())
-        return Compacted(before, _bytes_below(place), chunks)
+        return Compacted(before, bytes_below(place), chunks)
 
 
 def reindex(
     folder: str | Path,
     options: Options,
     *,
-    embedder: Embedder | None = None,
+    embedder: Encoder | None = None,
     meter: Meter | None = None,
 ) -> Tally:
     """Re-embed every stored passage with another model, then swap; the old generation is kept.
@@ -88,9 +92,8 @@ def reindex(
     """
     place = Path(folder)
     read_layout(place)
-    embedder = embedder or Embedder.load(
-        options.model or read_facts(read_layout(place).generation()).model
-    )
+    before = read_facts(read_layout(place).generation())
+    embedder = embedder or open_encoder(options.reach(before))
     with writing(read_layout(place).lock, verb="reindex"):
         layout = take_over(place)
         live = layout.generation()
@@ -102,6 +105,22 @@ def reindex(
             tally = _embed_again(old, target, facts, embedder, options, meter or silent)
         layout.write(live=target.name, building=None, kept=(*layout.kept, live.name))
     return tally
+
+
+def _check_nothing_half_done(layout: Layout) -> None:
+    """Hours of embedding must not go because of a compaction."""
+    if layout.building is None:
+        return
+    try:
+        facts = read_facts(layout.generation(layout.building))
+    except IndexDamagedError:
+        return
+    if facts.purpose == "reindex":
+        raise InputError(
+            f"a re-embedding with {facts.model} is half done in {layout.folder}",
+            hint=f"finish it: biencoder reindex {layout.folder} --model {facts.model}; "
+            "or give it up: compact --purge",
+        )
 
 
 def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Generation]:
@@ -133,7 +152,7 @@ def _embed_again(
     old: Writer,
     target: Generation,
     facts: Facts,
-    embedder: Embedder,
+    embedder: Encoder,
     options: Options,
     meter: Meter,
 ) -> Tally:
@@ -209,17 +228,6 @@ def _tables(store: Store) -> Iterator[pa.Table]:
 def _finish(target: Generation, writer: Writer, facts: Facts) -> None:
     writer.finish()
     make_mirror(target.mirror, writer.store, facts)
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(map(_size, files_below(folder)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0  # a reader has put a newer mirror in its place
 
 
 def _now() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biencoder.errors import IndexDamagedError
-from biencoder.index.durable import files_below
+from biencoder.index.durable import bytes_below, files_below, size_of
 from biencoder.index.facts import Facts, read_facts
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Ledger
@@ -119,7 +119,7 @@ def _bytes_by_part(layout: Layout) -> dict[str, int]:
         "table": bytes_below(live.table) - indices,
         "full text": indices,
         "mirror": bytes_below(live.mirror),
-        "ledger": sum(_size(path) for path in live.folder.glob(f"{live.ledger.name}*")),
+        "ledger": sum(size_of(path) for path in live.folder.glob(f"{live.ledger.name}*")),
         "set aside": sum(map(bytes_below, _aside(live))),
     }
     others = (*layout.kept, *([] if layout.building is None else [layout.building]))
@@ -129,15 +129,3 @@ def _bytes_by_part(layout: Layout) -> dict[str, int]:
 
 def _aside(generation: Generation) -> tuple[Path, Path]:
     return generation.quarantine, generation.folder / "lost"
-
-
-def bytes_below(folder: Path) -> int:
-    """The sizes of all files of a tree; what a writer removes meanwhile counts as nothing."""
-    return sum(map(_size, files_below(folder)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

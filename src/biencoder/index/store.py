@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from biencoder.errors import BiencoderError, IndexDamagedError, OutputError
 from biencoder.index.filter_check import ColumnType
+from biencoder.index.lance import connect
 from biencoder.index.layout import TABLE
 from biencoder.index.rows import ARROW
 
@@ -24,7 +25,7 @@ VECTOR = "vector"
 # Above so many rows searching asks a vector index for candidates instead of comparing all.
 EXACT_ROWS = 1_000_000
 _PARTITION_ROWS = 4096
-_SCANNED_ROWS = 8192
+_SCANNED_ROWS = 1024
 
 
 class Store:
@@ -37,7 +38,7 @@ class Store:
     def create(cls, folder: Path, schema: pa.Schema) -> Store:
         """A new empty table in a generation's folder."""
         with _told(folder):
-            return cls(_connect(folder).create_table(TABLE, schema=schema))
+            return cls(connect(folder).create_table(TABLE, schema=schema))
 
     @classmethod
     def open(cls, folder: Path, version: int | None = None) -> Store:
@@ -45,14 +46,10 @@ class Store:
 
         Raises IndexDamagedError where that cannot be read.
         """
-        try:
-            table = _connect(folder).open_table(TABLE)
+        with _readable(f"{folder / TABLE}.lance"):
+            table = connect(folder).open_table(TABLE)
             if version is not None:
                 table.checkout(version)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise IndexDamagedError(
-                f"{folder / TABLE}.lance cannot be opened: {_first_line(error)}"
-            ) from error
         return cls(table)
 
     @property
@@ -170,12 +167,6 @@ class Store:
             query = query.where(where)
         with _readable(self._table.uri):
             yield from query.select(list(columns)).to_batches(_SCANNED_ROWS)
-
-
-def _connect(folder: Path) -> Any:
-    import lancedb
-
-    return lancedb.connect(folder)
 
 
 class _readable:

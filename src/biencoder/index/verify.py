@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from biencoder.embedder.embedder import Embedder
+from biencoder.embedder.reach import open_encoder
 from biencoder.errors import BiencoderError, IndexDamagedError, InputError
 from biencoder.index import dense
 from biencoder.index.build import Meter, silent
@@ -143,7 +143,7 @@ class _Run:
         check = self._check("model")
         check.looked_at = 1
         try:
-            check_query_model(self.facts, Embedder.load(self.facts.model), self.place)
+            check_query_model(self.facts, open_encoder(self.facts.reach()), self.place)
         except BiencoderError as error:
             check.wrong(error.message)
 

@@ -25,7 +25,7 @@ from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Entry, FileEnd, Ledger, StoredFile
 from biencoder.index.recovery import recover
-from biencoder.index.rows import CORE, INNER, schema
+from biencoder.index.rows import CORE, INNER
 from biencoder.index.store import Store
 from biencoder.index.table_files import HINT, manifest_name, table_files
 
@@ -231,11 +231,6 @@ def metadata_columns(shape: pa.Schema) -> dict[str, ColumnType]:
     }
     own = {*CORE, *INNER}
     return {field.name: kinds[field.type] for field in shape if field.name not in own}
-
-
-def empty_schema(dimensions: int) -> pa.Schema:
-    """The schema of a table without metadata."""
-    return schema(dimensions, {})
 
 
 def _widened(table: pa.Table, shape: pa.Schema) -> pa.Table:

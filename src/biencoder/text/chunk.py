@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from biencoder.errors import InputError
-from biencoder.text.tokenizer import TextTokenizer
+from biencoder.text.counting import TokenCounter
 
 # The length that small retrieval models are trained on; longer passages blur.
 PASSAGE_TOKENS = 200
@@ -38,7 +38,7 @@ class Chunker:
 
     def __init__(
         self,
-        tokenizer: TextTokenizer,
+        tokenizer: TokenCounter,
         *,
         prefix: str,
         max_tokens: int,
@@ -73,9 +73,7 @@ class Chunker:
 
     @cached_property
     def _exact(self) -> Any:
-        from semantic_text_splitter import TextSplitter
-
-        return TextSplitter.from_huggingface_tokenizer(self._tokenizer.raw, self.capacity)
+        return self._tokenizer.splitter(self.capacity)
 
 
 def _split(text: str, characters: int, markdown: bool) -> list[Passage]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from biencoder.text.chunk import PASSAGE_TOKENS, Chunker, Passage
+from biencoder.text.counting import TokenCounter
 from biencoder.text.headings import Headings
-from biencoder.text.tokenizer import TextTokenizer
 
 # What may stand in front of a passage, beyond the passage's own length.
 CONTEXT_TOKENS = 56
@@ -42,7 +42,7 @@ class PassageCutter:
 
     def __init__(
         self,
-        tokenizer: TextTokenizer,
+        tokenizer: TokenCounter,
         *,
         prefix: str,
         max_tokens: int,

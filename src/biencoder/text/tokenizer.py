@@ -32,6 +32,30 @@ class Encoded:
     unreadable: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A text to read, the prompt before it, and what may be cut."""
+
+    text: str
+    prefix: str
+    truncate: Truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Token ids of one text with its prompt.
+
+    counted: tokens before any cut; ``counted_in_part`` where the text goes on behind them. over:
+    more than the limit. unreadable: the vocabulary hardly covers it.
+    """
+
+    ids: IntArray
+    counted: int
+    over: bool
+    counted_in_part: bool
+    unreadable: bool
+
+
 class TextTokenizer:
     """A checkpoint's tokenizer without the truncation and padding it was saved with."""
 
@@ -63,8 +87,14 @@ class TextTokenizer:
 
     @property
     def raw(self) -> Tokenizer:
-        """The library's own object, for splitters that ask for one."""
+        """The library's own object."""
         return self._tokenizer
+
+    def splitter(self, capacity: int) -> Any:
+        """semantic-text-splitter's splitter into pieces of at most ``capacity`` tokens."""
+        from semantic_text_splitter import TextSplitter
+
+        return TextSplitter.from_huggingface_tokenizer(self._tokenizer, capacity)
 
     def to_json(self) -> str:
         """The tokenizer as ``tokenizer.json``, without truncation or padding."""
@@ -98,25 +128,45 @@ class TextTokenizer:
         numbers); ``END`` drops its last tokens, ``START`` its first ones, and both keep BOS and
         prompt. ``first_row`` is added to the row numbers in messages.
         """
-        heads = [head_of(text, max_tokens, truncate) for text in texts]
-        encodings = self._encode_batch([prefix + head for head in heads])
+        wanted = [Wanted(text, prefix, truncate) for text in texts]
         ids: list[IntArray] = []
         cut = 0
         unreadable: list[int] = []
-        for index, (text, head, encoding) in enumerate(zip(texts, heads, encodings, strict=True)):
-            tokens = np.asarray(encoding.ids, dtype=np.int64)
-            shortened = len(head) < len(text)
-            # Before the cut: afterwards the tokens no longer belong to these characters.
-            if self._readability and self._readability.is_unreadable(tokens, len(head), prefix):
+        for index, read in enumerate(self.read(wanted, max_tokens=max_tokens)):
+            if read.over and truncate == "NONE":
+                row = first_row + index
+                raise too_long(row, read.counted, max_tokens, at_least=read.counted_in_part)
+            if read.unreadable:
                 unreadable.append(index)
-            if len(tokens) > max_tokens or shortened:
-                if truncate == "NONE":
-                    raise too_long(first_row + index, len(tokens), max_tokens, at_least=shortened)
-                kept = self._kept_prefix(prefix, head) if truncate == "START" else 0
-                tokens = cut_tokens(tokens, max_tokens, truncate, kept)
-                cut += 1
-            ids.append(tokens)
+            cut += read.over
+            ids.append(read.ids)
         return Encoded(ids, cut, unreadable)
+
+    def read(self, wanted: Sequence[Wanted], *, max_tokens: int) -> list[Read]:
+        """Each text as its caller wants it, all of them in one call of the library.
+
+        A text over ``max_tokens`` that may not be cut is marked ``over`` and left as it is.
+        """
+        heads = [head_of(each.text, max_tokens, each.truncate) for each in wanted]
+        pairs = list(zip(wanted, heads, strict=True))
+        encodings = self._encode_batch([each.prefix + head for each, head in pairs])
+        return [
+            self._judged(each, head, np.asarray(encoding.ids, dtype=np.int64), max_tokens)
+            for (each, head), encoding in zip(pairs, encodings, strict=True)
+        ]
+
+    def _judged(self, wanted: Wanted, head: str, tokens: IntArray, max_tokens: int) -> Read:
+        prefix, truncate = wanted.prefix, wanted.truncate
+        shortened = len(head) < len(wanted.text)
+        # Before the cut: afterwards the tokens no longer belong to these characters.
+        judge = self._readability
+        unreadable = judge is not None and judge.is_unreadable(tokens, len(head), prefix)
+        counted = len(tokens)
+        over = counted > max_tokens or shortened
+        if over and truncate != "NONE":
+            kept = self._kept_prefix(prefix, head) if truncate == "START" else 0
+            tokens = cut_tokens(tokens, max_tokens, truncate, kept)
+        return Read(tokens, counted, over, shortened, unreadable)
 
     def _encode_batch(self, texts: list[str]) -> list[Any]:
         # Strings with lone surrogates cannot cross into the tokenizer; the replacement is the
