@@ -24,8 +24,10 @@ export HF_HUB_OFFLINE ?= 1
 demo: .venv/.base
 	$(BIN)/python examples/demo.py
 
+# A file of tests stays in one process: its fixtures are made once. One thread each: the cores are taken.
+test: export OMP_NUM_THREADS ?= 1
 test: .venv/.dev lint types
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest -m "not soak" -n auto --dist loadfile
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

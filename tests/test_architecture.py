@@ -31,6 +31,7 @@ FLOORS: dict[str, float] = {
     "data": 6,
     "train": 6,
     "evaluate": 6,
+    "serve": 7,
     "recipes": 7.5,
     "cli": 8,
 }

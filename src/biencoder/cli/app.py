@@ -26,6 +26,7 @@ from biencoder.cli import (
     reindex,
     report,
     search,
+    serve,
     status,
     verify,
 )
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (
-    *(models, embed, search),
+    *(models, embed, search, serve),
     *(index, status, verify, compact, reindex, export),
     *(evaluate, compare, leaderboard, report),
     *(check, random, doctor, distil),

@@ -20,7 +20,8 @@ def run(
     purge: Annotated[
         bool,
         typer.Option(
-            "--purge", help="Drop older generations, one half done, damaged files: no deleted text stays."
+            "--purge",
+            help="Drop older generations, one half done, damaged files: no deleted text stays.",
         ),
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -1,0 +1,91 @@
+"""``/v1/documents``: what an index holds, a document at a place, its source file."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from biencoder.serve import documents
+from biencoder.serve.errors import ApiError
+from biencoder.serve.fields import invalid
+from biencoder.serve.page import HEADERS
+from biencoder.serve.served_index import Standing
+from biencoder.serve.side import json_answer
+
+if TYPE_CHECKING:
+    from biencoder.serve.search import SearchService
+
+
+def routes(searching: SearchService) -> list[Route]:
+    """Each takes ``index``, the name of one of several."""
+    return [
+        Route("/v1/documents", partial(_list, searching)),
+        Route("/v1/documents/{document}", partial(_read, searching)),
+        Route("/v1/documents/{document}/file", partial(_file, searching)),
+    ]
+
+
+async def _list(searching: SearchService, request: Request) -> Response:
+    """``limit`` documents that follow the one named ``after``; ``contains``: part of source or title."""
+    limit = _number(request, "limit", documents.LISTED, 1, documents.MAX_LISTED)
+    given = request.query_params
+    listed = await searching.in_thread(
+        documents.list_documents,
+        await _standing(searching, request),
+        after=given.get("after", ""),
+        part=given.get("contains", ""),
+        limit=limit,
+    )
+    return json_answer(listed)
+
+
+async def _read(searching: SearchService, request: Request) -> Response:
+    """A document's passages from number ``first`` on, or around the one named ``passage``."""
+    limit = _number(request, "limit", documents.SHOWN, 1, documents.MAX_SHOWN)
+    first = _number(request, "first", 0, 0, 2**31)
+    standing = await _standing(searching, request)
+
+    def read() -> dict[str, object]:
+        document = documents.find_document(standing, request.path_params["document"])
+        passage = request.query_params.get("passage", "")
+        return documents.read_document(
+            standing, document, first=first, limit=limit, passage=passage
+        )
+
+    return json_answer(await searching.in_thread(read))
+
+
+async def _file(searching: SearchService, request: Request) -> Response:
+    """The source file, to be kept and never to be shown in the page's place."""
+    standing = await _standing(searching, request)
+
+    def find() -> Response:
+        document = documents.find_document(standing, request.path_params["document"])
+        path = documents.source_file(standing, document.source)
+        if path is None:
+            raise ApiError("not_found", "The document's source file is not at hand")
+        return FileResponse(
+            path, media_type="application/octet-stream", filename=path.name, headers=HEADERS
+        )
+
+    return await searching.in_thread(find)
+
+
+async def _standing(searching: SearchService, request: Request) -> Standing:
+    return await searching.index(request.query_params.get("index")).newest()
+
+
+def _number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    given = request.query_params.get(name)
+    if not given:
+        return default
+    # Longer ones are out of bounds anyway, and Python would refuse to read thousands of digits.
+    if not (given.isascii() and given.isdecimal() and len(given) < 12):
+        invalid(name, "must be a whole number")
+    if not least <= int(given) <= most:
+        invalid(name, f"must be between {least} and {most}")
+    return int(given)

@@ -1,0 +1,294 @@
+"""One model as a service: texts of many callers in, each caller's own vectors out.
+
+The event loop takes requests and gives answers; a thread tokenises, another computes. Texts of
+different requests share batches, and no result depends on that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import InputError
+from biencoder.serve.admission import Admission
+from biencoder.serve.computing import ComputingThread
+from biencoder.serve.counts import BatchFacts, Tally, Totals
+from biencoder.serve.errors import ApiError
+from biencoder.serve.job import Embedded, Job, Timings
+from biencoder.serve.step import Outcome
+from biencoder.serve.tokenising import TokenizingThread, is_short, tokenize
+from biencoder.serve.warmup import Warmup, warm_up
+from biencoder.text.truncate import CHARACTERS_PER_TOKEN
+from biencoder.types import Role, Truncate
+
+__all__ = ["BatchFacts", "Embedded", "Engine", "Timings", "Totals", "Warmup"]
+
+log = logging.getLogger("biencoder.serve")
+
+State: TypeAlias = Literal["new", "starting", "ready", "stopping", "broken"]
+# After a stop, so long for the batch that is being computed.
+_LAST_BATCH_SECONDS = 10.0
+
+
+class Engine:
+    """One model, its queue and its threads. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        token_budget: int | None = None,
+        max_queued_tokens: int | None = None,
+        max_tokens: int | None = None,
+        on_batch: Callable[[BatchFacts], None] | None = None,
+    ) -> None:
+        self.embedder = embedder
+        self.max_tokens = min(max_tokens or embedder.max_tokens, embedder.max_tokens)
+        self.token_budget = token_budget or embedder.token_budget
+        self._tally = Tally(self.token_budget, on_batch)
+        self._admission = Admission(self.token_budget, max_queued_tokens)
+        self._jobs: set[Job] = set()
+        self._emptied = asyncio.Event()
+        self._state: State = "new"
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens that were let in and are not yet on their way through the model."""
+        return self._admission.queued
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The rate of the last batches; 0 before the first."""
+        return self._admission.rate
+
+    @property
+    def totals(self) -> Totals:
+        """Sums since the start, as of now."""
+        return self._tally.totals(self._cancelled)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken."""
+        return self._state == "ready"
+
+    async def start(self, warmup: Warmup = "full") -> None:
+        """Start the threads; done when the model is warm. Raises what the warm-up raised."""
+        if self._state != "new":
+            raise RuntimeError(f"an engine starts once; this one is {self._state}")
+        self._state = "starting"
+        self._loop = asyncio.get_running_loop()
+        self._warm: asyncio.Future[None] = self._loop.create_future()
+        self._tokenizing = TokenizingThread(
+            self.embedder.tokenizer,
+            self.max_tokens,
+            on_ready=self._admit_or_refuse,
+            on_refused=partial(self._in_loop, self._fail),
+            on_crash=partial(self._in_loop, self._crashed),
+        )
+        self._computing = ComputingThread(
+            self.embedder.trunk,
+            self._admission,
+            self.token_budget,
+            warm=partial(self._warm_up, warmup),
+            on_warm=partial(self._in_loop, self._warmed),
+            on_outcome=partial(self._in_loop, self._deliver),
+            on_crash=partial(self._in_loop, self._crashed),
+        )
+        self._tokenizing.start()
+        self._computing.start()
+        await self._warm
+        if self._state == "starting":
+            self._state = "ready"
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        dimensions: int | None = None,
+        truncate: Truncate = "NONE",
+        instruction: str | None = None,
+        timeout: float | None = None,
+    ) -> Embedded:
+        """Unit vectors of texts, in their order. Cancelling drops what is not yet computed.
+
+        Raises ApiError: not_ready, invalid_request, invalid_dimensions, context_length_exceeded,
+        overloaded, timeout (seconds from now), engine_error.
+        """
+        if not self.ready:
+            raise _not_ready()
+        job = self._job(texts, role, dimensions, truncate, instruction)
+        if not texts:
+            return job.answer(job.arrived)
+        # No text has fewer tokens: a full house refuses before it reads.
+        least = sum(1 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
+        self._admission.reserve(job, least)
+        self._jobs.add(job)
+        try:
+            async with asyncio.timeout(timeout):
+                self._submit(job)
+                return await job.future
+        except TimeoutError:
+            raise ApiError("timeout", f"No answer within {timeout:g} seconds") from None
+        finally:
+            self._leave(job)
+
+    async def stop(self, timeout: float) -> None:
+        """Take nothing new, finish what was taken within ``timeout`` seconds, end the threads.
+
+        What is not finished by then fails with not_ready.
+        """
+        started = self._state not in ("new", "stopping")
+        self._state = "stopping"
+        if not started:
+            return
+        if self._jobs:
+            self._emptied.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), timeout)
+        for job in list(self._jobs):
+            self._abandon(job)
+            self._fail(job, _not_ready())
+        self._tokenizing.stop()
+        self._computing.stop()
+        for thread in (self._tokenizing, self._computing):
+            await asyncio.to_thread(thread.join, _LAST_BATCH_SECONDS)
+
+    def _job(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        dimensions: int | None,
+        truncate: Truncate,
+        instruction: str | None,
+    ) -> Job:
+        full = self.embedder.dimensions[-1]
+        size = full if dimensions is None else dimensions
+        if not 1 <= size <= full:
+            message = f"dimensions={size} is not between 1 and {full}"
+            raise ApiError("invalid_dimensions", message, param="dimensions")
+        try:
+            prefix = self.embedder.profile.prompts.prefix(role, instruction)
+        except InputError as error:
+            raise ApiError("invalid_request", str(error), param="instruction") from error
+        now = time.perf_counter()
+        return Job(
+            texts=texts,
+            role=role,
+            prefix=prefix,
+            truncate=truncate,
+            dimensions=size,
+            future=self._loop.create_future(),
+            vectors=np.empty((len(texts), size), dtype=np.float32),
+            missing=len(texts),
+            arrived=now,
+            tokenized=now,
+            begun=now if not texts else 0.0,
+        )
+
+    def _submit(self, job: Job) -> None:
+        if len(self._jobs) > 1 or not is_short(job):
+            self._tokenizing.submit(job)
+            return
+        refused = tokenize([(job, range(1))], self.embedder.tokenizer, self.max_tokens)
+        if refused:
+            raise refused[job]
+        self._admit(job)
+
+    def _admit(self, job: Job) -> None:
+        """Into the queue with the true number of tokens; from any thread. Raises overloaded."""
+        job.tokenized = time.perf_counter()
+        self._admission.reserve(job, job.tokens)
+        self._computing.submit(job)
+
+    def _admit_or_refuse(self, job: Job) -> None:
+        try:
+            self._admit(job)
+        except ApiError as error:
+            self._in_loop(self._fail, job, error)
+
+    def _in_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
+        # A loop that was closed without a stop has nobody left to be told.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _deliver(self, outcome: Outcome) -> None:
+        for share in outcome.shares:
+            job = share.job
+            job.vectors[share.rows] = share.vectors
+            job.missing -= len(share.rows)
+            if not job.missing and not job.future.done():
+                answer = job.answer(outcome.finished)
+                job.future.set_result(answer)
+                self._tally.finished(answer)
+        for job, error in outcome.failed.items():
+            self._fail(job, error)
+        self._tally.batch(outcome, self._cancelled)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if job.future.done():
+            return
+        if not isinstance(error, ApiError):
+            log.error("a request failed inside the engine", exc_info=error)
+            self._tally.failed()
+            error = _engine_error(error)
+        job.future.set_exception(error)
+
+    def _leave(self, job: Job) -> None:
+        self._jobs.discard(job)
+        if job.missing:
+            self._abandon(job)
+        if not self._jobs:
+            self._emptied.set()
+
+    def _abandon(self, job: Job) -> None:
+        self._admission.abandon(job)
+        self._computing.forget(job)
+
+    @property
+    def _cancelled(self) -> int:
+        if self._state == "new":
+            return 0
+        return self._tokenizing.spared + self._computing.spared
+
+    def _warm_up(self, kind: Warmup) -> None:
+        warm_up(
+            self.embedder.trunk,
+            kind=kind,
+            budget=self.token_budget,
+            max_tokens=self.max_tokens,
+            measure=self._admission.measure,
+        )
+
+    def _warmed(self) -> None:
+        if not self._warm.done():
+            self._warm.set_result(None)
+
+    def _crashed(self, error: BaseException) -> None:
+        """A thread has ended by a fault of ours: nothing can be answered any more."""
+        self._state = "broken"
+        if not self._warm.done():
+            self._warm.set_exception(error)
+        for job in list(self._jobs):
+            self._fail(job, _engine_error(error))
+
+
+def _not_ready() -> ApiError:
+    return ApiError("not_ready", "The model is not ready", headers={"Retry-After": "1"})
+
+
+def _engine_error(cause: BaseException) -> ApiError:
+    # Without this header, openai-python would send the same request twice more.
+    error = ApiError(
+        "engine_error", "The model could not embed this", headers={"x-should-retry": "false"}
+    )
+    error.__cause__ = cause
+    return error

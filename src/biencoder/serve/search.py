@@ -1,0 +1,283 @@
+"""Searching over the wire: the indices that are served, and ``/v1/search``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import pyarrow.compute as pc
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from biencoder.errors import BiencoderError, FingerprintError, InputError, TooLongError
+from biencoder.index.filter_check import ColumnType
+from biencoder.index.hits import MODES, Hit
+from biencoder.index.search import Request
+from biencoder.serve import document_routes, feedback_routes, page
+from biencoder.serve.asked import Asked, read_asked, read_filter
+from biencoder.serve.body import read_json
+from biencoder.serve.described import notice
+from biencoder.serve.engine import Engine
+from biencoder.serve.errors import ApiError
+from biencoder.serve.feedback import JudgementFile, judged_key
+from biencoder.serve.marks import is_markdown, shown
+from biencoder.serve.served_index import ServedIndex, Standing, document_id, open_indices
+from biencoder.serve.side import json_answer
+from biencoder.types import FloatArray
+
+if TYPE_CHECKING:
+    from biencoder.serve.service import Service
+
+logger = logging.getLogger("biencoder.serve")
+
+_T = TypeVar("_T")
+
+# Searches that run at once, and that wait beside them: more would only wait longer.
+_AT_ONCE = 4
+_WAITING = 64
+# A column with at most so many values can be chosen from; the page asks for no others.
+_CHOICES = 200
+
+
+class SearchService:
+    """What the search routes share. ``feedback``: where judgements are kept."""
+
+    def __init__(
+        self, indices: dict[str, ServedIndex], feedback: JudgementFile, notices: Sequence[str] = ()
+    ) -> None:
+        self.indices = indices
+        self.feedback = feedback
+        self.notices = tuple(notices)
+        self._limiter = anyio.CapacityLimiter(_AT_ONCE)
+        self._inside = 0
+
+    @classmethod
+    def open(
+        cls,
+        folders: Sequence[Path],
+        *,
+        engines: Sequence[Engine] = (),
+        feedback: Path | None = None,
+    ) -> SearchService:
+        """Open indices; a model among ``engines`` that made one answers its questions.
+
+        feedback: a folder for judgements; by default ``feedback`` in the first index. Raises as
+        `biencoder.Index.open`.
+        """
+        if not folders:
+            raise InputError("no index was given to search", hint="name one with --index FOLDER")
+        notices = dict.fromkeys(notice(engine.embedder.profile) for engine in engines)
+        return cls(
+            open_indices(folders, engines),
+            JudgementFile(feedback or folders[0] / "feedback"),
+            [said for said in notices if said],
+        )
+
+    def routes(self, service: Service) -> list[Route]:
+        """The search page and everything that it calls."""
+        return [
+            Route("/v1/search", partial(_describe, self)),
+            *(
+                Route(path, partial(_search, service, self), methods=["POST"])
+                for path in ("/v1/search", "/api/search")
+            ),
+            *document_routes.routes(self),
+            *feedback_routes.routes(service, self),
+            *page.routes(),
+        ]
+
+    def index(self, name: str | None) -> ServedIndex:
+        """An index by name, the first without; ApiError not_found where there is none."""
+        if not name:
+            return next(iter(self.indices.values()))
+        found = self.indices.get(name)
+        if found is None:
+            known = ", ".join(self.indices)
+            raise ApiError("not_found", f"There is no such index; served are: {known}")
+        return found
+
+    async def in_thread(self, work: Callable[..., _T], *given: Any, **named: Any) -> _T:
+        """Run what reads an index beside the loop, few at once.
+
+        Raises ApiError overloaded where too many wait, and the library's errors as ApiError.
+        """
+        if self._inside >= _AT_ONCE + _WAITING:
+            headers = {"Retry-After": "1", "retry-after-ms": "1000"}
+            raise ApiError("overloaded", "Search is overloaded", headers=headers)
+        self._inside += 1
+        try:
+            with told():
+                return await anyio.to_thread.run_sync(
+                    partial(work, *given, **named), limiter=self._limiter, abandon_on_cancel=True
+                )
+        finally:
+            self._inside -= 1
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """The library's errors as answers; what names a place of this machine stays in the log."""
+    try:
+        yield
+    except TooLongError as error:
+        message = "The question has more tokens than the model of this index reads"
+        raise ApiError("context_length_exceeded", message, param="query") from error
+    except InputError as error:
+        raise ApiError("invalid_request", error.message) from error
+    except FingerprintError as error:
+        logger.error("index of another model: %s", error.message)
+        message = "The index was made by a model that is not at hand; the log names both"
+        raise ApiError("index_conflict", message) from error
+    except BiencoderError as error:
+        logger.error("index: %s", error)
+        raise ApiError("index_error", "The index cannot be used now; the log says why") from error
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """Raise ApiError timeout where the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise ApiError("timeout", f"The search took longer than {seconds:g} seconds") from error
+
+
+async def _search(service: Service, searching: SearchService, request: HttpRequest) -> Response:
+    settings = service.settings
+    asked = read_asked(await read_json(request, settings), strict=settings.strict_fields)
+    begun = time.perf_counter()
+    async with within(settings.request_timeout):
+        index = searching.index(asked.index)
+        standing = await index.newest()
+        wanted = read_filter(asked.filter, standing.columns)
+        vector = None
+        if asked.mode != "lexical":
+            vector = await _vector(index, standing, asked, settings.request_timeout)
+        encoded = time.perf_counter()
+        made = Request(
+            asked.question, partial(_given, vector), asked.top_k, asked.mode, wanted, asked.fusion
+        )
+        found = await searching.in_thread(_found, searching, index, standing, made)
+    ended = time.perf_counter()
+    return json_answer(
+        {
+            "object": "search.result",
+            "index": index.name,
+            "model": standing.facts.model,
+            "mode": asked.mode,
+            "version": standing.snapshot.version,
+            "hits": found,
+            "milliseconds": {
+                "encode": round(1e3 * (encoded - begun), 2),
+                "search": round(1e3 * (ended - encoded), 2),
+                "total": round(1e3 * (ended - begun), 2),
+            },
+        }
+    )
+
+
+async def _vector(
+    index: ServedIndex, standing: Standing, asked: Asked, timeout: float
+) -> FloatArray:
+    try:
+        with told():
+            return await index.vector(standing, asked.question, asked.instruction, timeout)
+    except ApiError as error:
+        if error.code == "context_length_exceeded":
+            error.param = "query"
+        raise
+
+
+def _given(vector: FloatArray | None) -> FloatArray:
+    assert vector is not None, "a lexical search has no vector and asks for none"
+    return vector
+
+
+def _found(
+    searching: SearchService, index: ServedIndex, standing: Standing, request: Request
+) -> list[dict[str, Any]]:
+    hits = index.search(standing, request)
+    grades = searching.feedback.standing()
+    records = []
+    for hit in hits:
+        judged = grades.get(judged_key(request.question, hit.source, hit.text))
+        grade = None if judged is None else judged.grade
+        records.append({**_record(hit, request.question), "grade": grade})
+    return records
+
+
+def _record(hit: Hit, question: str) -> dict[str, Any]:
+    markdown = is_markdown(hit.source)
+    return {
+        "object": "search.hit",
+        "rank": hit.rank,
+        "score": hit.score,
+        "scores": {"dense": hit.dense, "lexical": hit.lexical},
+        "id": hit.id,
+        "document": document_id(hit.source),
+        "source": hit.source,
+        "title": hit.title,
+        "heading": hit.heading,
+        "page": hit.page,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+        "snippet": shown(hit.text, question, markdown=markdown),
+        "metadata": {name: value for name, value in hit.metadata.items() if value is not None},
+    }
+
+
+async def _describe(searching: SearchService, request: HttpRequest) -> Response:
+    """What can be searched and filtered on."""
+    indices = []
+    for index in searching.indices.values():
+        standing = await index.newest()
+        indices.append(await searching.in_thread(_described, index.name, standing))
+    return json_answer(
+        {
+            "object": "search.description",
+            "indices": indices,
+            "modes": list(MODES),
+            "notices": list(searching.notices),
+        }
+    )
+
+
+def _described(name: str, standing: Standing) -> dict[str, Any]:
+    facts = standing.facts
+    return {
+        "name": name,
+        "model": facts.model,
+        "fingerprint": facts.fingerprint,
+        "dimensions": facts.dimensions,
+        "passages": standing.snapshot.rows,
+        "documents": len(standing.documents),
+        "version": standing.snapshot.version,
+        "created": facts.created,
+        "columns": [
+            {"name": column, "type": kind, "values": _choices(standing, column, kind)}
+            for column, kind in standing.columns.items()
+        ],
+    }
+
+
+def _choices(standing: Standing, column: str, kind: ColumnType) -> list[Any]:
+    """The values of a column to choose from; none where there are too many to read."""
+    if column in ("id", "number", "start", "end", "tokens") or kind == "number":
+        return []
+    values = pc.unique(standing.snapshot.mirror.columns[column]).drop_null()
+    if len(values) > _CHOICES:
+        return []
+    found: list[Any] = values.take(pc.array_sort_indices(values)).to_pylist()
+    return [value for value in found if value not in ("", np.nan)]
