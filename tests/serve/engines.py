@@ -11,7 +11,7 @@ import torch
 from tests import tiny
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve.engine import Engine
+from biencoder.serve.engine.engine import Engine
 
 _T = TypeVar("_T")
 PATIENCE = 30.0

@@ -11,9 +11,9 @@ import httpx
 import orjson
 from tests.serve.wire_client import QUIET, RefusingEngine, mini, opened
 
-from biencoder.serve.engine import Engine
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.errors import ApiError
-from biencoder.serve.names import Served
 from biencoder.serve.service import State
 from biencoder.serve.settings import Settings
 

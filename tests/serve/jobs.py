@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from biencoder.serve.job import Entry, Job
+from biencoder.serve.engine.job import Entry, Job
 from biencoder.types import Role
 
 

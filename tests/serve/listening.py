@@ -15,8 +15,8 @@ from tests.serve.engines import run, until
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Registry, Served
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.protocol import BoundedProtocol
 from biencoder.serve.run import server_config
 from biencoder.serve.service import Service

@@ -13,9 +13,9 @@ from tests.reading import made
 
 from biencoder.index.build import Options, index_folder
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Embedded, Engine, Timings
-from biencoder.serve.names import Registry
-from biencoder.serve.search import SearchService
+from biencoder.serve.embeddings.names import Registry
+from biencoder.serve.engine.engine import Embedded, Engine, Timings
+from biencoder.serve.search.search import SearchService
 from biencoder.serve.service import Service
 from biencoder.serve.settings import Settings
 

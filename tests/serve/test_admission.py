@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.serve.jobs import job
 
-from biencoder.serve.admission import Admission
+from biencoder.serve.engine.admission import Admission
 from biencoder.serve.errors import ApiError
 
 

@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from biencoder.serve import answer
+from biencoder.serve.embeddings import answer
+from biencoder.serve.embeddings.wire import (
+    EMBEDDING_TYPES,
+    EmbeddingRequest,
+    EmbeddingType,
+    EncodingFormat,
+)
 from biencoder.serve.errors import ApiError
-from biencoder.serve.wire import EMBEDDING_TYPES, EmbeddingRequest, EmbeddingType, EncodingFormat
 from biencoder.types import FloatArray
 
 GOLDEN = np.array([[0.3, -0.1, 0.0, 0.2, -0.4, 0.5, 0.1, -0.2]], dtype=np.float32)

@@ -18,9 +18,9 @@ from tests.serve.wire_client import QUIET, Wire, opened
 from biencoder.embedder.embedder import Embedder
 from biencoder.serve import side
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import BatchFacts, Engine
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import BatchFacts, Engine
 from biencoder.serve.errors import ApiError
-from biencoder.serve.names import Registry, Served
 from biencoder.serve.service import Service
 
 TEXT = {"model": "tiny", "input": "the river", "input_type": "query"}

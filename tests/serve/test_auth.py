@@ -21,9 +21,9 @@ from biencoder.index.build import Options, index_folder
 from biencoder.serve import auth
 from biencoder.serve.app import build_app
 from biencoder.serve.auth import OPEN_PATHS
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Served
-from biencoder.serve.search import SearchService
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Engine
+from biencoder.serve.search.search import SearchService
 
 KEYS = ("first-key", "second-key")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from biencoder.serve.dimensions import check_bits, choose_size
+from biencoder.serve.embeddings.dimensions import check_bits, choose_size
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import DimensionsPolicy
 

@@ -16,9 +16,9 @@ from tests.serve.wire_client import QUIET, Wire, mini, opened
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.precision import SCALES_FILE
 from biencoder.errors import ConfigError
-from biencoder.serve import embeddings
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Registry, Served
+from biencoder.serve.embeddings import embeddings
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.service import Service
 
 LAKE = "Oxbow lakes are cut-off river bends."

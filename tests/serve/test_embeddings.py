@@ -16,9 +16,9 @@ from numpy.testing import assert_allclose
 from tests.serve.wire_client import QUIET, Wire, mini, opened
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve import embeddings
-from biencoder.serve.engine import Embedded, Engine
-from biencoder.serve.names import Served
+from biencoder.serve.embeddings import embeddings
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Embedded, Engine
 
 LAKE = "Oxbow lakes are cut-off river bends."
 

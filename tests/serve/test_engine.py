@@ -12,9 +12,9 @@ from tests import tiny
 from tests.serve.engines import Gate, at_the_door, served, texts_of, tokens_of, until
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve import queue
-from biencoder.serve.counts import BatchFacts
-from biencoder.serve.engine import Embedded, Engine
+from biencoder.serve.engine import queue
+from biencoder.serve.engine.counts import BatchFacts
+from biencoder.serve.engine.engine import Embedded, Engine
 
 
 @pytest.mark.parametrize("role", ["query", "document"])

@@ -11,8 +11,8 @@ import torch
 from tests.serve.engines import Gate, at_the_door, served, texts_of, tokens_of, until
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve.computing import ComputingThread
-from biencoder.serve.engine import Embedded, Engine
+from biencoder.serve.engine.computing import ComputingThread
+from biencoder.serve.engine.engine import Embedded, Engine
 from biencoder.serve.errors import ApiError
 
 WORDS = [5, 12, 20, 28]

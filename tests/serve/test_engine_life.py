@@ -10,7 +10,7 @@ import torch
 from tests.serve.engines import PATIENCE, Gate, run, texts_of, until
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve.engine import Engine
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.errors import ApiError
 
 

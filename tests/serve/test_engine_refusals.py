@@ -10,7 +10,7 @@ import pytest
 from tests.serve.engines import Gate, at_the_door, served, texts_of, tokens_of, until
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve.engine import Embedded, Engine
+from biencoder.serve.engine.engine import Embedded, Engine
 from biencoder.serve.errors import ApiError
 
 

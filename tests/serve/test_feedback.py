@@ -22,7 +22,7 @@ from tests.serve.made_search import QUESTION
 from biencoder.errors import OutputError
 from biencoder.evaluate.judged_set import read_judged_set
 from biencoder.index.build import index_folder
-from biencoder.serve.feedback import FILE, Judgement, JudgementFile, judged_key
+from biencoder.serve.search.feedback import FILE, Judgement, JudgementFile, judged_key
 
 ONE = Judgement(
     time="2026-11-21T12:00:00.000+00:00",

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from biencoder.serve.embeddings.images import is_image, refuse_images
+from biencoder.serve.embeddings.messages import Message
+from biencoder.serve.embeddings.wire import EmbeddingRequest, Modality
 from biencoder.serve.errors import ApiError
-from biencoder.serve.images import is_image, refuse_images
-from biencoder.serve.messages import Message
-from biencoder.serve.wire import EmbeddingRequest, Modality
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 

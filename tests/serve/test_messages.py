@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from biencoder.serve.embeddings.wire import parse
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import Settings
-from biencoder.serve.wire import parse
 
 SETTINGS = Settings()
 

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from biencoder.errors import InputError
-from biencoder.serve.engine import Engine
+from biencoder.serve.embeddings.names import RETIRED, Registry, Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.errors import ApiError
-from biencoder.serve.names import RETIRED, Registry, Served
 
 NEMOTRON = "nvidia/llama-nemotron-embed-1b-v2"
 THREE_HUNDRED = "nvidia/llama-nemotron-embed-300m-v2"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.serve.jobs import job, lengths
 
 from biencoder.batching.pack import pack
-from biencoder.serve.job import Job
-from biencoder.serve.queue import WINDOW_TEXTS, TokenQueue
+from biencoder.serve.engine.job import Job
+from biencoder.serve.engine.queue import WINDOW_TEXTS, TokenQueue
 from biencoder.types import Role
 
 

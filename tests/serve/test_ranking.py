@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.serve.wire_client import QUIET, Wire, mini, opened
 
-from biencoder.serve.ranking import rankings
+from biencoder.serve.embeddings.ranking import rankings
 
 QUERY = "Where do oxbow lakes come from?"
 PASSAGES = [

@@ -6,11 +6,11 @@ import pytest
 
 from biencoder.config.family import NEMOTRON_8B, REASONING_3B
 from biencoder.config.prompts import Prompts
+from biencoder.serve.embeddings.messages import Message, MessageRole
+from biencoder.serve.embeddings.roles import Roles, check_instruction, choose_roles, library_role
+from biencoder.serve.embeddings.wire import EmbeddingRequest
 from biencoder.serve.errors import ApiError
-from biencoder.serve.messages import Message, MessageRole
-from biencoder.serve.roles import Roles, check_instruction, choose_roles, library_role
 from biencoder.serve.settings import WireRole
-from biencoder.serve.wire import EmbeddingRequest
 
 ASYMMETRIC = Prompts(query="query: ", document="passage: ")
 SYMMETRIC = Prompts(query="", document="")

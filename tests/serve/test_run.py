@@ -28,8 +28,8 @@ from tests.serve.engines import run, until
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import DeviceError
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Engine, Warmup
-from biencoder.serve.names import Registry, Served
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import Engine, Warmup
 from biencoder.serve.run import address_of, listen, serve, server_config
 from biencoder.serve.service import Service
 from biencoder.serve.settings import Settings

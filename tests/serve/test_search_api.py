@@ -18,12 +18,12 @@ from tests.serve.made_search import QUESTION, CountingEngine
 import biencoder.serve
 from biencoder import Index
 from biencoder.errors import IndexDamagedError
-from biencoder.serve import served_index
 from biencoder.serve.app import build_app
-from biencoder.serve.marks import parts, plain, shown
+from biencoder.serve.search import served_index
+from biencoder.serve.search.marks import parts, plain, shown
 from biencoder.serve.service import Service
 
-WEB = Path(biencoder.serve.__file__).parent / "web"
+WEB = Path(biencoder.serve.__file__).parent / "search" / "web"
 Json = dict[str, Any]
 
 

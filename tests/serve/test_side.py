@@ -20,8 +20,8 @@ from biencoder.embedder import fingerprint as fingerprints
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.fingerprint import fingerprint, hash_file
 from biencoder.serve import described
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Served
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Engine
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from tests import tiny
 from tests.serve.jobs import job
 
 from biencoder.embedder.embedder import Embedder
-from biencoder.serve import tokenising
-from biencoder.serve.job import Job
-from biencoder.serve.tokenising import TokenizingThread, slices_of, tokenize
+from biencoder.serve.engine import tokenising
+from biencoder.serve.engine.job import Job
+from biencoder.serve.engine.tokenising import TokenizingThread, slices_of, tokenize
 from biencoder.text.tokenizer import Read, Wanted
 from biencoder.types import Role, Truncate
 

@@ -15,8 +15,8 @@ from tests.serve.wire_client import Wire, opened
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import MissingExtraError
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Served
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.tracing import provider
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from biencoder.serve import vectors
-from biencoder.serve.engine import Embedded, Engine, Timings
+from biencoder.serve.embeddings import vectors
+from biencoder.serve.embeddings.vectors import Work, compute, while_connected
+from biencoder.serve.engine.engine import Embedded, Engine, Timings
 from biencoder.serve.errors import ApiError
-from biencoder.serve.vectors import Work, compute, while_connected
 
 
 class Recorder:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from biencoder.serve.embeddings.wire import MAX_INSTRUCTION_CHARACTERS, EmbeddingRequest, parse
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import Settings
-from biencoder.serve.wire import MAX_INSTRUCTION_CHARACTERS, EmbeddingRequest, parse
 
 SETTINGS = Settings()
 STRICT = Settings(strict_fields=True)

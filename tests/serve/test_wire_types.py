@@ -9,15 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.serve.wire_client import QUIET, mini
 
-from biencoder.serve.embeddings import Asked, Embeddings
-from biencoder.serve.engine import Engine
-from biencoder.serve.errors import ApiError, error_body
-from biencoder.serve.messages import MESSAGE_ROLES
-from biencoder.serve.names import Registry, Served
-from biencoder.serve.ranking import parse_ranking
-from biencoder.serve.service import Service
-from biencoder.serve.settings import Settings
-from biencoder.serve.wire import (
+from biencoder.serve.embeddings.embeddings import Asked, Embeddings
+from biencoder.serve.embeddings.messages import MESSAGE_ROLES
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.embeddings.ranking import parse_ranking
+from biencoder.serve.embeddings.wire import (
     EMBEDDING_TYPES,
     ENCODING_FORMATS,
     FIELDS,
@@ -25,6 +21,10 @@ from biencoder.serve.wire import (
     EmbeddingRequest,
     parse,
 )
+from biencoder.serve.engine.engine import Engine
+from biencoder.serve.errors import ApiError, error_body
+from biencoder.serve.service import Service
+from biencoder.serve.settings import Settings
 
 LENIENT = Settings(max_client_batch=4)
 STRICT = Settings(max_client_batch=4, strict_fields=True, quantised_base64="reject")

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Embedded, Engine
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import Embedded, Engine
 from biencoder.serve.errors import ApiError
-from biencoder.serve.names import Registry, Served
 from biencoder.serve.service import Service
 from biencoder.serve.settings import Settings
 

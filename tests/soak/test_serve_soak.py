@@ -12,9 +12,9 @@ from tests.serve.wire_client import QUIET, opened
 from biencoder.embedder.embedder import Embedder
 from biencoder.index.build import Options, index_folder
 from biencoder.serve.app import build_app
-from biencoder.serve.engine import Engine
-from biencoder.serve.names import Served
-from biencoder.serve.search import SearchService
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.engine.engine import Engine
+from biencoder.serve.search.search import SearchService
 
 pytestmark = pytest.mark.soak
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from biencoder.serve import embeddings, openapi, side
+from biencoder.serve import openapi, side
+from biencoder.serve.embeddings import embeddings
 from biencoder.serve.errors import ApiError
 from biencoder.serve.service import Service
 from biencoder.serve.shell import Shell, not_ready

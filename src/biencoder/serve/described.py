@@ -14,8 +14,8 @@ from biencoder.config.family import MINI
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.fingerprint import digest, hash_file, identity
 from biencoder.embedder.profile import Profile
-from biencoder.serve.names import Served
-from biencoder.serve.wire import EMBEDDING_TYPES
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.embeddings.wire import EMBEDDING_TYPES
 
 _APACHE = "https://www.apache.org/licenses/LICENSE-2.0"
 _LICENCE_PATTERNS = ("LICENSE*", "LICENCE*")

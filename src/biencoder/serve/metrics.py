@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 if TYPE_CHECKING:
-    from biencoder.serve.engine import BatchFacts, Timings
+    from biencoder.serve.engine.engine import BatchFacts, Timings
     from biencoder.serve.settings import WireRole
 
 Modality: TypeAlias = Literal["text", "image", "text_image"]

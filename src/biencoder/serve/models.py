@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import InputError
-from biencoder.serve.engine import Engine
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.metrics import Metrics
-from biencoder.serve.names import Registry, Served
 from biencoder.serve.settings import Settings
 
 

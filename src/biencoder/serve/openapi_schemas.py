@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from biencoder.index.hits import MODES
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.embeddings.wire import EMBEDDING_TYPES, ENCODING_FORMATS
 from biencoder.serve.errors import STATUS
-from biencoder.serve.names import Served
 from biencoder.serve.service import Service
-from biencoder.serve.wire import EMBEDDING_TYPES, ENCODING_FORMATS
 from biencoder.types import TRUNCATE
 
 Schema: TypeAlias = dict[str, Any]

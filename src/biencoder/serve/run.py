@@ -106,7 +106,7 @@ def build_service(settings: Settings, say: Callable[[str], None]) -> Service:
     registry = load_models(settings, metrics, say)
     service = Service(settings=settings, registry=registry, metrics=metrics)
     if settings.index:
-        from biencoder.serve.search import SearchService
+        from biencoder.serve.search.search import SearchService
 
         engines = [served.engine for served in registry.served]
         service.searching = SearchService.open(

@@ -11,8 +11,8 @@ from biencoder.serve.metrics import Metrics
 from biencoder.serve.settings import Settings
 
 if TYPE_CHECKING:
-    from biencoder.serve.names import Registry
-    from biencoder.serve.search import SearchService
+    from biencoder.serve.embeddings.names import Registry
+    from biencoder.serve.search.search import SearchService
 
 State: TypeAlias = Literal["starting", "ready", "draining"]
 

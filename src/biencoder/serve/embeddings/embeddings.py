@@ -12,16 +12,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from biencoder.embedder.precision import calibrated_scales
-from biencoder.serve import answer, ranking
 from biencoder.serve.body import read_json
-from biencoder.serve.dimensions import check_bits, choose_size
-from biencoder.serve.engine import Embedded
-from biencoder.serve.images import refuse_images
-from biencoder.serve.names import Registry, Served
-from biencoder.serve.roles import WIRE_ROLES, Roles, check_instruction, choose_roles
+from biencoder.serve.embeddings import answer, ranking
+from biencoder.serve.embeddings.dimensions import check_bits, choose_size
+from biencoder.serve.embeddings.images import refuse_images
+from biencoder.serve.embeddings.names import Registry, Served
+from biencoder.serve.embeddings.roles import WIRE_ROLES, Roles, check_instruction, choose_roles
+from biencoder.serve.embeddings.vectors import Work, compute, compute_headers, while_connected
+from biencoder.serve.embeddings.wire import EmbeddingRequest, missing_model, parse
+from biencoder.serve.engine.engine import Embedded
 from biencoder.serve.settings import WireRole
-from biencoder.serve.vectors import Work, compute, compute_headers, while_connected
-from biencoder.serve.wire import EmbeddingRequest, missing_model, parse
 
 if TYPE_CHECKING:
     from biencoder.serve.service import Service

@@ -13,18 +13,18 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from biencoder.index.hits import MODES
-from biencoder.serve.asked import question_of
 from biencoder.serve.body import read_json
 from biencoder.serve.errors import ApiError
-from biencoder.serve.feedback import MAX_GRADE, Judgement, question_key
 from biencoder.serve.fields import choice, invalid, known_fields, text, whole_number
-from biencoder.serve.judged_export import FOLDER, place_judgements, write_beir
-from biencoder.serve.served_index import ServedIndex, Standing, document_id
+from biencoder.serve.search.asked import question_of
+from biencoder.serve.search.feedback import MAX_GRADE, Judgement, question_key
+from biencoder.serve.search.judged_export import FOLDER, place_judgements, write_beir
+from biencoder.serve.search.served_index import ServedIndex, Standing, document_id
 from biencoder.serve.settings import Settings
 from biencoder.serve.side import json_answer
 
 if TYPE_CHECKING:
-    from biencoder.serve.search import SearchService
+    from biencoder.serve.search.search import SearchService
     from biencoder.serve.service import Service
 
 FIELDS = ("query", "passage", "grade", "index", "mode")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from biencoder.serve.job import Embedded
-from biencoder.serve.step import Outcome
+from biencoder.serve.engine.job import Embedded
+from biencoder.serve.engine.step import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

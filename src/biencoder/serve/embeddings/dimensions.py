@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from biencoder.serve.embeddings.wire import EmbeddingType
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import DimensionsPolicy
-from biencoder.serve.wire import EmbeddingType
 
 
 def choose_size(

@@ -23,15 +23,15 @@ from biencoder.errors import BiencoderError, FingerprintError, InputError, TooLo
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.hits import MODES, Hit
 from biencoder.index.search import Request
-from biencoder.serve import document_routes, feedback_routes, page
-from biencoder.serve.asked import Asked, read_asked, read_filter
 from biencoder.serve.body import read_json
 from biencoder.serve.described import notice
-from biencoder.serve.engine import Engine
+from biencoder.serve.engine.engine import Engine
 from biencoder.serve.errors import ApiError
-from biencoder.serve.feedback import JudgementFile, judged_key
-from biencoder.serve.marks import is_markdown, shown
-from biencoder.serve.served_index import ServedIndex, Standing, document_id, open_indices
+from biencoder.serve.search import document_routes, feedback_routes, page
+from biencoder.serve.search.asked import Asked, read_asked, read_filter
+from biencoder.serve.search.feedback import JudgementFile, judged_key
+from biencoder.serve.search.marks import is_markdown, shown
+from biencoder.serve.search.served_index import ServedIndex, Standing, document_id, open_indices
 from biencoder.serve.side import json_answer
 from biencoder.types import FloatArray
 

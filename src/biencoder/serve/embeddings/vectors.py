@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
-from biencoder.serve.engine import Embedded, Engine, Timings
+from biencoder.serve.embeddings.names import Served
+from biencoder.serve.embeddings.roles import WIRE_ROLES, library_role
+from biencoder.serve.engine.engine import Embedded, Engine, Timings
 from biencoder.serve.errors import ApiError
-from biencoder.serve.names import Served
-from biencoder.serve.roles import WIRE_ROLES, library_role
 from biencoder.serve.settings import WireRole
 from biencoder.types import Truncate
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from biencoder.config.prompts import BRIGHT_INSTRUCTIONS, Prompts
+from biencoder.serve.embeddings.messages import Message
+from biencoder.serve.embeddings.wire import EmbeddingRequest
 from biencoder.serve.errors import ApiError
 from biencoder.serve.fields import invalid, spelled
-from biencoder.serve.messages import Message
 from biencoder.serve.settings import WireRole
-from biencoder.serve.wire import EmbeddingRequest
 from biencoder.types import Role
 
 WIRE_ROLES: tuple[WireRole, ...] = ("query", "passage")

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from biencoder.serve.feedback import Judgement, question_key
-from biencoder.serve.served_index import Standing
+from biencoder.serve.search.feedback import Judgement, question_key
+from biencoder.serve.search.served_index import Standing
 from biencoder.text.passages import BELOW
 
 FOLDER = "judgements"

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import orjson
 
 from biencoder.embedder.precision import to_binary, to_scaled_int8
+from biencoder.serve.embeddings.wire import EmbeddingRequest, EmbeddingType, EncodingFormat
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import QuantisedBase64
-from biencoder.serve.wire import EmbeddingRequest, EmbeddingType, EncodingFormat
 from biencoder.types import FloatArray
 
 Rows: TypeAlias = npt.NDArray[Any]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from biencoder.serve import fields
+from biencoder.serve.embeddings.messages import Message, read_messages
 from biencoder.serve.errors import ApiError
-from biencoder.serve.messages import Message, read_messages
 from biencoder.serve.settings import Settings
 from biencoder.types import TRUNCATE, Truncate
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import threading
 
+from biencoder.serve.engine.job import Job
 from biencoder.serve.errors import ApiError
-from biencoder.serve.job import Job
 
 # What waits should be computed within so many seconds; a caller is told to come back within
 # two minutes at most, because openai-python obeys no longer pause.

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from biencoder.serve import fields
-from biencoder.serve.answer import unsendable
 from biencoder.serve.body import read_json
+from biencoder.serve.embeddings.answer import unsendable
+from biencoder.serve.embeddings.vectors import Work, compute, compute_headers, while_connected
+from biencoder.serve.embeddings.wire import check_batch, empty, is_blank, missing_model
 from biencoder.serve.settings import Settings, WireRole
-from biencoder.serve.vectors import Work, compute, compute_headers, while_connected
-from biencoder.serve.wire import check_batch, empty, is_blank, missing_model
 from biencoder.types import FloatArray, Truncate
 
 if TYPE_CHECKING:

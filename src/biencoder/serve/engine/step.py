@@ -17,7 +17,7 @@ from biencoder.batching.pack import build_batch
 from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
 from biencoder.models.pooling import normalize
-from biencoder.serve.job import Entry, Job
+from biencoder.serve.engine.job import Entry, Job
 from biencoder.types import FloatArray
 
 log = logging.getLogger("biencoder.serve")

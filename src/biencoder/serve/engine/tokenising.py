@@ -11,8 +11,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 
+from biencoder.serve.engine.job import Job
 from biencoder.serve.errors import ApiError
-from biencoder.serve.job import Job
 from biencoder.text.tokenizer import TextTokenizer, Wanted
 
 log = logging.getLogger("biencoder.serve")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from biencoder.serve.embeddings.wire import EmbeddingRequest, Modality
 from biencoder.serve.errors import ApiError
-from biencoder.serve.wire import EmbeddingRequest, Modality
 
 # A data URL or a reference to an uploaded asset, and nothing after it.
 _IMAGE_URL = r"data:image/[\w.+-]+;(?:base64,[\w+/=\s-]*|asset_id,[\w-]+)"

@@ -30,7 +30,7 @@ from biencoder.index.opened import open_snapshot
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.writer import metadata_columns
-from biencoder.serve.engine import Engine
+from biencoder.serve.engine.engine import Engine
 from biencoder.types import FloatArray
 
 logger = logging.getLogger("biencoder.serve")

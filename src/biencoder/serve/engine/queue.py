@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from itertools import count
 
-from biencoder.serve.job import Entry, Job
+from biencoder.serve.engine.job import Entry, Job
 
 # Among so many waiting texts of a lane, the oldest, neighbours in length are looked for.
 WINDOW_TEXTS = 2048

@@ -16,7 +16,7 @@ from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import WireRole
 
 if TYPE_CHECKING:
-    from biencoder.serve.engine import Engine
+    from biencoder.serve.engine.engine import Engine
 
 _OWNER = "nvidia/"
 # What gateways put in front of a model's name to say where it is served.

@@ -18,14 +18,14 @@ import numpy as np
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import InputError
-from biencoder.serve.admission import Admission
-from biencoder.serve.computing import ComputingThread
-from biencoder.serve.counts import BatchFacts, Tally, Totals
+from biencoder.serve.engine.admission import Admission
+from biencoder.serve.engine.computing import ComputingThread
+from biencoder.serve.engine.counts import BatchFacts, Tally, Totals
+from biencoder.serve.engine.job import Embedded, Job, Timings
+from biencoder.serve.engine.step import Outcome
+from biencoder.serve.engine.tokenising import TokenizingThread, is_short, tokenize
+from biencoder.serve.engine.warmup import Warmup, warm_up
 from biencoder.serve.errors import ApiError
-from biencoder.serve.job import Embedded, Job, Timings
-from biencoder.serve.step import Outcome
-from biencoder.serve.tokenising import TokenizingThread, is_short, tokenize
-from biencoder.serve.warmup import Warmup, warm_up
 from biencoder.text.truncate import CHARACTERS_PER_TOKEN
 from biencoder.types import Role, Truncate
 

@@ -15,10 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from biencoder.models.llama import LlamaEncoder
-from biencoder.serve.admission import Admission
-from biencoder.serve.job import Entry, Job
-from biencoder.serve.queue import TokenQueue, is_impatient
-from biencoder.serve.step import Outcome, Step, compute, prepare
+from biencoder.serve.engine.admission import Admission
+from biencoder.serve.engine.job import Entry, Job
+from biencoder.serve.engine.queue import TokenQueue, is_impatient
+from biencoder.serve.engine.step import Outcome, Step, compute, prepare
 
 log = logging.getLogger("biencoder.serve")
 

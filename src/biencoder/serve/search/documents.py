@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from biencoder.serve.errors import ApiError
-from biencoder.serve.marks import is_markdown
-from biencoder.serve.served_index import DocumentFacts, Standing
+from biencoder.serve.search.marks import is_markdown
+from biencoder.serve.search.served_index import DocumentFacts, Standing
 
 LISTED = 100
 MAX_LISTED = 1_000

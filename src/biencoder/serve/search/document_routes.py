@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from biencoder.serve import documents
 from biencoder.serve.errors import ApiError
 from biencoder.serve.fields import invalid
-from biencoder.serve.page import HEADERS
-from biencoder.serve.served_index import Standing
+from biencoder.serve.search import documents
+from biencoder.serve.search.page import HEADERS
+from biencoder.serve.search.served_index import Standing
 from biencoder.serve.side import json_answer
 
 if TYPE_CHECKING:
-    from biencoder.serve.search import SearchService
+    from biencoder.serve.search.search import SearchService
 
 
 def routes(searching: SearchService) -> list[Route]:

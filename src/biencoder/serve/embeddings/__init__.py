@@ -1,0 +1,1 @@
+"""``/v1/embeddings``: a body becomes texts with a role, and vectors become an answer."""

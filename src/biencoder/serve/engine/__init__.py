@@ -1,0 +1,1 @@
+"""One model's queue and threads: texts of many callers become batches, and batches vectors."""
