@@ -14,7 +14,7 @@ from haystack_integrations.components.embedders.nvidia import (
     NvidiaTextEmbedder,
 )
 from langchain_nvidia_ai_endpoints import NVIDIAEmbeddings
-from llama_index.embeddings.nvidia import NVIDIAEmbedding  # type: ignore[import-untyped]
+from llama_index.embeddings.nvidia import NVIDIAEmbedding
 from tests.serve.clients import (
     ALIASED,
     NAME,

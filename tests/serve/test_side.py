@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from tests import tiny
 from tests.serve.wire_client import QUIET, Wire, mini, opened
 
