@@ -54,14 +54,14 @@ def test_computed_and_abandoned_requests_give_their_room_back_once() -> None:
     assert admission.queued == 0
 
 
-def test_the_limit_is_ten_seconds_of_work_and_at_least_eight_budgets() -> None:
+def test_the_limit_is_four_seconds_of_work_and_at_least_four_budgets() -> None:
     admission = Admission(budget=100)
-    assert admission.limit == 800
+    assert admission.limit == 400
     admission.measure(100, 0.1)
-    assert admission.limit == 10_000
+    assert admission.limit == 4_000
     for _ in range(200):
         admission.measure(100, 10.0)
-    assert admission.limit == 800
+    assert admission.limit == 400
 
 
 def test_batches_that_are_not_full_do_not_lower_the_rate() -> None:

@@ -112,7 +112,7 @@ def test_a_query_overtakes_waiting_passages_and_the_batch_that_lies_ready(
         await passages
 
     length = tokens_of(model, texts_of(40)[0])
-    served(model, work, token_budget=length)
+    served(model, work, token_budget=length, max_queued_tokens=8 * length)
     assert gate.batches[0] == [length]
     assert gate.batches[1] == [tokens_of(model, "where", tiny.QUERY)]
     assert gate.batches[2:] == [[length]] * 5

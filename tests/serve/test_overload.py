@@ -44,7 +44,8 @@ def test_ten_times_too_much_is_refused_and_what_is_accepted_comes_soon(
         request=REQUEST,
         probe=embed_request([TEXT], "passage", "tiny"),
         callers=4,
-        capacity_requests=24,
+        capacity_requests=16,
+        before=1.0,
         seconds=2.0,
     )
     with process(*tiny_server(checkpoints, tokens_of(model, 32 * queued))) as running:

@@ -64,7 +64,7 @@ def run(
         int | None, typer.Option(help="Tokens of a batch; the machine's without this.")
     ] = None,
     max_queued_tokens: Annotated[
-        int | None, typer.Option(help="Tokens that may wait; ten seconds' worth without this.")
+        int | None, typer.Option(help="Tokens that may wait; four seconds' worth without this.")
     ] = None,
     request_timeout: Annotated[float | None, typer.Option(help="Seconds. Default: 120.")] = None,
     drain_timeout: Annotated[

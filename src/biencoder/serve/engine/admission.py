@@ -11,10 +11,11 @@ import threading
 from biencoder.serve.engine.job import Job
 from biencoder.serve.errors import ApiError
 
-# What waits should be computed within so many seconds; a caller is told to come back within
-# two minutes at most, because openai-python obeys no longer pause.
-DRAIN_SECONDS = 10.0
-LEAST_BUDGETS = 8
+# What waits should be computed within so many seconds, so that five seconds after an overload all is
+# as before; but some batches may always wait. A caller is told to come back within two minutes
+# at most, because openai-python obeys no longer pause.
+DRAIN_SECONDS = 4.0
+LEAST_BUDGETS = 4
 LONGEST_PAUSE = 120.0
 # Of the past rate, what one new measurement leaves.
 _MEMORY = 0.9
