@@ -6,7 +6,8 @@ python examples/export/to_faiss.py my-index.parquet my-index.faiss
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,5 +30,19 @@ def main(parquet: Path, target: Path) -> None:
     print(f"{index.ntotal:,} vectors of {dimensions} dimensions -> {target}")
 
 
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What stands behind the script's name; anything amiss is told with the usage, exit code 2."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parquet", type=Path, help="what `biencoder export` wrote")
+    parser.add_argument("target", type=Path, help="the FAISS index to write")
+    given = parser.parse_args(words)
+    if not given.parquet.is_file():
+        parser.error(f"there is no file {given.parquet}")
+    return given
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    given = arguments()
+    main(given.parquet, given.target)

@@ -10,8 +10,8 @@ indexed by their signs; a question then takes the 200 nearest by signs and order
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -95,5 +95,20 @@ def cell(value: object) -> str:
     return str(value).translate(_ESCAPES)
 
 
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What stands behind the script's name; anything amiss is told with the usage, exit code 2."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parquet", type=Path, help="what `biencoder export` wrote")
+    parser.add_argument("target", type=Path, help="the SQL to write")
+    parser.add_argument("table", help="the table that it makes")
+    given = parser.parse_args(words)
+    if not given.parquet.is_file():
+        parser.error(f"there is no file {given.parquet}")
+    return given
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    given = arguments()
+    main(given.parquet, given.target, given.table)

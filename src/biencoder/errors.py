@@ -48,7 +48,14 @@ class InputError(BiencoderError):
 
 
 class TooLongError(InputError):
-    """A text has more tokens than the model reads, and cutting was not allowed."""
+    """A text has more tokens than the model reads, and cutting was not allowed.
+
+    told: its length and the limit in words, for whoever knows better what the text is.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, told: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.told = told or message
 
 
 class DimensionError(InputError):

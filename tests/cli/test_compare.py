@@ -71,7 +71,7 @@ def test_folders_are_paired_by_set(results: Path) -> None:
 def test_a_file_is_paired_with_its_set_in_a_folder(results: Path) -> None:
     output = succeeds("compare", results / "b/bm25.json", results, "--system-b", "mini")
     assert "no difference between BM25 and mini that these 4 queries can show" in output
-    assert "1 sets are only in B: a" in output
+    assert "only in B: 1 set: a" in output
 
 
 def test_faults_are_one_sentence(results: Path, tmp_path: Path) -> None:

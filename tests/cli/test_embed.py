@@ -105,14 +105,14 @@ def test_cut_texts_are_counted_and_said(tmp_path: Path) -> None:
     output = succeeds(
         "embed", tmp_path / "t.txt", "--output", tmp_path / "v.npy", "--truncate", "END"
     )
-    assert "1 texts were too long" in output
+    assert "too long, the last tokens cut off: 1 text\n" in output
     assert json.loads((tmp_path / "v.meta.json").read_text())["cut"] == 1
 
 
 def test_unreadable_texts_are_counted_and_said(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("река меняет своё русло весной\nplain tea\n", encoding="utf-8")
     output = succeeds("embed", tmp_path / "t.txt", "--output", tmp_path / "v.npy")
-    assert "1 texts are hardly readable" in output
+    assert "hardly readable for mini (another language or script): 1 text\n" in output
 
 
 @pytest.mark.parametrize(

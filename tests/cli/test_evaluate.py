@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.cli.small_sets import cut_set
 from tests.commands import fails, run, succeeds
+
+from biencoder.embedder.embedder import Embedder
+from biencoder.errors import EncodingError
+from biencoder.evaluate.systems import EmbedderSystem, Part
+from biencoder.types import Role
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -51,7 +60,7 @@ def test_json_holds_metrics_intervals_bm25_and_model(small: Path, tmp_path: Path
     assert record["bm25"]["metrics"]["ndcg@10"] == 1
     assert record["model"]["name"] == "mini"
     assert len(record["model"]["fingerprint"]) == 16
-    assert "1 queries without a judgement, left out" in err
+    assert "queries without a judgement, left out: 1\n" in err
 
 
 def test_results_are_kept_with_every_query_and_not_made_twice(small: Path, tmp_path: Path) -> None:
@@ -74,9 +83,11 @@ def test_the_table_shows_every_form(small: Path, tmp_path: Path) -> None:
 
 
 def test_aligned_folders_give_every_pair(tmp_path: Path) -> None:
+    for language in ("en", "de"):
+        cut_set(EXAMPLES / "xquad" / language, tmp_path / "xquad" / language, 40)
     code, out, err = run(
-        "evaluate", "--aligned", EXAMPLES / "xquad", "--languages", "en,de", "--no-bm25",
-        "--output", tmp_path, "--json",
+        "evaluate", "--aligned", tmp_path / "xquad", "--languages", "en,de", "--no-bm25",
+        "--output", tmp_path / "results", "--json",
     )  # fmt: skip
     assert code == 0, err
     rows = {record["dataset"]: record["metrics"] for record in json.loads(out)}
@@ -113,12 +124,13 @@ def test_wrong_input_is_one_clear_sentence(
 
 def test_questions_of_another_language_are_taken_from_their_folder(tmp_path: Path) -> None:
     code, out, err = run(
-        "evaluate", "--data", EXAMPLES / "xquad/en", "--queries-from", EXAMPLES / "xquad/de",
-        "--output", tmp_path, "--json",
+        "evaluate", "--data", cut_set(EXAMPLES / "xquad/en", tmp_path / "en", 60),
+        "--queries-from", cut_set(EXAMPLES / "xquad/de", tmp_path / "de", 60),
+        "--output", tmp_path / "results", "--json",
     )  # fmt: skip
     assert code == 0, err
     (record,) = json.loads(out)
-    assert record["dataset"] == "xquad/en from de"
+    assert record["dataset"].endswith("/en from de")
     # The model reads English only: German questions find less, and the result says why.
     assert record["metrics"]["ndcg@10"] < 0.7
 
@@ -161,3 +173,85 @@ def test_wrong_input_to_benchmarks_is_one_clear_sentence(
     pattern: str, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     fails(pattern, "evaluate", *arguments, "--output", tmp_path)
+
+
+def no_model(*_: object, **__: object) -> None:
+    raise AssertionError("the model was loaded")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "needs"),
+    [
+        (
+            "bm25s",
+            (),
+            "BM25 needs bm25s(.|\n)*-c constraints.txt -e '\\.\\[eval\\]'(.|\n)*--no-bm25",
+        ),
+        ("mteb", ("--suite", "qa"), "needs mteb(.|\n)*-c constraints.txt -e '\\.\\[eval\\]'"),
+        ("mteb", ("--benchmark", "MIRACL"), "needs mteb"),
+    ],
+)
+def test_what_is_not_installed_is_told_before_the_model_is_loaded(
+    module: str, arguments: tuple[str, ...], needs: str, small: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(Embedder, "load", no_model)
+    where = arguments or ("--data", str(small))
+    fails(needs, "evaluate", *where, "--output", tmp_path)
+
+
+def test_without_bm25_nothing_of_the_extra_is_needed(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("bm25s", "mteb", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    succeeds("evaluate", "--data", small, "--no-bm25", "--output", tmp_path)
+
+
+def test_broken_folders_are_named_first_the_others_judged_and_the_exit_code_tells(
+    small: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(small, broken)
+    (broken / "corpus.jsonl").write_text("")
+    code, out, err = run(
+        "evaluate", "--data", small, "--data", broken, "--data", tmp_path / "none",
+        "--output", tmp_path / "r", "--no-bm25", "--json",
+    )  # fmt: skip
+    assert code == 1
+    assert [record["metrics"]["ndcg@10"] for record in json.loads(out)] == [1]
+    assert "broken has an empty corpus" in err
+    assert f"there is no folder {tmp_path / 'none'}" in err
+    assert err.index("empty corpus") < err.index("without a judgement") < err.index("Results are")
+
+
+def test_where_every_folder_is_broken_all_are_named_and_no_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Embedder, "load", no_model)
+    options = ("--data", tmp_path / "a", "--data", tmp_path / "b", "--output", tmp_path / "r")
+    message = fails("there is no folder", "evaluate", *options)
+    assert str(tmp_path / "a") in message
+    assert str(tmp_path / "b") in message
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_was_judged_before_a_fault_is_shown(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = shutil.copytree(small, tmp_path / "second")
+    whole = EmbedderSystem.encode
+
+    def faulty(system: EmbedderSystem, texts: Sequence[str], role: Role) -> Iterator[Part]:
+        if (tmp_path / "r").exists() and list((tmp_path / "r").glob("*/mini.json")):
+            raise EncodingError("row 0 is not finite")
+        return whole(system, texts, role)
+
+    monkeypatch.setattr(EmbedderSystem, "encode", faulty)
+    code, out, err = run(
+        "evaluate", "--data", small, "--data", second, "--no-bm25", "--output", tmp_path / "r"
+    )
+    assert code == 1
+    assert "100.0" in out
+    assert "row 0 is not finite" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -170,3 +171,32 @@ def test_the_size_decides_how_pgvector_indexes(size: int, column: str, by: str) 
     assert f'CREATE INDEX ON "passages" USING hnsw {by};' in end
     # By signs alone a question finds candidates; the vectors themselves order them.
     assert ("LIMIT 200" in end and "ef_search = 200" in end) == (size > 4000)
+
+
+@pytest.mark.parametrize("name", ["to_faiss", "to_qdrant", "to_pgvector"])
+def test_a_script_without_its_arguments_or_its_file_tells_its_usage(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = _example(name)
+    for words, said in (
+        ([], "the following arguments are required: parquet"),
+        (
+            [str(tmp_path / "none.parquet"), *(["a", "b"] if name != "to_faiss" else ["a"])],
+            "no file",
+        ),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            script.arguments(words)
+        assert stop.value.code == 2
+        err = capsys.readouterr().err
+        assert err.startswith("usage: ")
+        assert said in err
+
+
+def test_a_qdrant_that_does_not_run_is_one_sentence(parquet: Path) -> None:
+    with socket.socket() as taken:
+        # Bound, but nobody listens: the port refuses, and no other program can have it.
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SystemExit, match=f"Qdrant at {url} does not take the passages"):
+            _example("to_qdrant").send(parquet, "passages", url)

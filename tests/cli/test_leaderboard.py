@@ -30,7 +30,7 @@ def test_json_is_a_list_in_order(scores: Path) -> None:
     assert [row["tasks"] for row in rows] == [3, 3, 2]
     assert rows[0]["next"] == {"model": "b/y", "lead": 1.0, "interval": None, "separable": None}
     assert "first 'Mine'" in err
-    assert "1 of 9 scores are missing" in err
+    assert "missing, with 0 votes each: 1 of 9 scores" in err
 
 
 def test_types_for_own_tasks_give_a_mean_over_types(scores: Path, tmp_path: Path) -> None:
@@ -69,13 +69,30 @@ def test_people_see_the_card_beside_and_who_is_not_separable(
     assert "FloresBitextMining" in out
     assert "= 309 votes" in " ".join(out.split())
     assert "stella_en" in out
-    assert "310 models, 131 tasks; 18,631 of 40,610 scores are missing" in err
+    assert "310 models, 131 tasks; missing, with 0 votes each: 18,631 of 40,610 scores" in err
 
 
 def test_json_carries_the_cards_votes() -> None:
     _, out, _ = run("leaderboard", "mmteb-2025-10", "--json", "--models", "Linq-Embed-Mistral")
     (row,) = json.loads(out)
     assert (row["votes"], row["card_votes"], row["mean_tasks"]) == (36_865.5, 37_149, 130)
+
+
+def test_fractions_are_warned_about_and_percent_is_not(scores: Path, tmp_path: Path) -> None:
+    fractions = tmp_path / "fractions.csv"
+    fractions.write_text("model,STS12,STS13\na/x,0.9,0.8\nb/y,-0.1,1\n")
+    _, _, err = run("leaderboard", fractions)
+    assert "Warning: no score in fractions.csv is greater than 1" in err
+    _, _, err = run("leaderboard", scores)
+    assert "Warning" not in err
+
+
+def test_one_of_a_thing_is_told_in_the_singular(tmp_path: Path) -> None:
+    table = tmp_path / "one.csv"
+    table.write_text("model,STS12,Mine\na/x,90,\nb/y,,80\n")
+    _, _, err = run("leaderboard", table, "--tasks", "STS12")
+    assert "1 model, 1 task; missing, with 0 votes each: 0 of 1 score." in err
+    assert "not counted: 1 model." in err
 
 
 def test_ties_are_marked_and_other_tables_stand_alone(scores: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.small_sets import cut_set
 from tests.commands import fails, run, succeeds
 
 CORPUS = Path(__file__).parent.parent.parent / "examples" / "fastapi-docs" / "en"
@@ -51,8 +52,16 @@ def test_people_see_rank_score_source_and_snippet(notes: Path) -> None:
 
 
 def test_a_real_corpus_answers(tmp_path: Path) -> None:
-    _, out, _ = run("search", "let a client upload a file", "--in", CORPUS, "--json")
+    corpus = cut_set(CORPUS, tmp_path / "corpus", 12, also=["tutorial/request-files"])
+    _, out, _ = run("search", "let a client upload a file", "--in", corpus, "--json")
     assert "tutorial/request-files" in [hit["source"] for hit in json.loads(out)]
+
+
+def test_a_question_that_is_too_long_is_called_a_question(notes: Path) -> None:
+    message = fails("the question is too long", "search", "river bend " * 9000, "--in", notes)
+    assert "the model reads at most 512" in message
+    assert "in fewer words" in message
+    assert "truncate" not in message
 
 
 @pytest.mark.parametrize(

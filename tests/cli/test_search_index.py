@@ -101,7 +101,10 @@ def test_the_model_that_made_it_is_taken_and_any_other_refused(
     ("message", "arguments"),
     [
         ("question is empty", ["  "]),
-        ("no column yeer\nHint: the columns are year, ", ["tea", "--filter", "yeer > 2000"]),
+        (
+            r"no column yeer\nHint: did you mean year\? the columns are end, heading, ",
+            ["tea", "--filter", "yeer > 2000"],
+        ),
         ("cannot be read at character", ["tea", "--filter", "year >"]),
         (
             "mode 'fuzzy' is unknown\nHint: known: hybrid, dense, lexical",

@@ -74,7 +74,7 @@ def test_a_damaged_table_is_told_beside_what_the_ledger_knows(index: Path, tmp_p
         path.write_bytes(b"")
     status = _status(copy)
     assert status["fragments"] is None
-    assert "cannot be opened" in status["damage"]
+    assert "cannot be read" in status["damage"]
     assert status["documents"] == DOCUMENTS
     assert "run `biencoder index` again" in succeeds("status", copy)
 

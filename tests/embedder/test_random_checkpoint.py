@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,20 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
-from biencoder.config.family import FAMILY, Member, member_named
+from biencoder.config.family import FAMILY, MINI, Member, member_named
+from biencoder.config.model import LlamaConfig
+from biencoder.diagnosis import probes
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.random_checkpoint import write_random_checkpoint
 from biencoder.errors import InputError, OutputError
+from biencoder.text.byte_level import byte_level_tokenizer
 
 MEMBERS = [member for member in FAMILY if member.config is not None]
 
 
-def cut_down(member: Member) -> object:
+def cut_down(member: Member) -> LlamaConfig:
     assert member.config is not None
     return replace(
         member.config,
@@ -38,7 +43,7 @@ def cut_down(member: Member) -> object:
 
 
 def write(member: Member, folder: Path, seed: int = 0) -> int:
-    return write_random_checkpoint(member, folder, seed=seed, config=cut_down(member))  # type: ignore[arg-type]
+    return write_random_checkpoint(member, folder, seed=seed, config=cut_down(member))
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: str(member.name))
@@ -97,3 +102,31 @@ def test_no_random_checkpoint_of_the_page_model_and_none_over_another_folder(
     with pytest.raises(OutputError, match="not empty"):
         write(member_named("1b"), tmp_path / "full")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: str(member.name))
+def test_no_two_pieces_of_any_member_share_an_id_and_bytes_are_never_special(
+    member: Member,
+) -> None:
+    config = member.config
+    assert config is not None
+    assert config.bos_token_id is not None
+    assert config.eos_token_id is not None
+    raw = byte_level_tokenizer(bos=config.bos_token_id, eos=config.eos_token_id)
+    vocabulary = json.loads(raw)["model"]["vocab"]
+    assert len(vocabulary) == 258
+    assert Counter(vocabulary.values()).most_common(1)[0][1] == 1
+    assert max(vocabulary.values()) < config.vocab_size
+    tokenizer = Tokenizer.from_str(raw)
+    every_byte = "".join(map(chr, range(128))) + "é川😀"
+    ids = tokenizer.encode(every_byte).ids
+    assert ids[0] == config.bos_token_id
+    assert {config.bos_token_id, config.eos_token_id}.isdisjoint(ids[1:])
+    assert tokenizer.decode(ids) == every_byte
+
+
+def test_a_text_of_a_random_mini_has_its_first_token_once(tmp_path: Path) -> None:
+    config = replace(cut_down(MINI), bos_token_id=101, eos_token_id=102)
+    write_random_checkpoint(MINI, tmp_path / "mini", seed=0, config=config)
+    finding = probes.tokenizer(Embedder.load(tmp_path / "mini", dtype="float32", device="cpu"))
+    assert finding.state == "ok", finding.reason

@@ -146,7 +146,7 @@ def test_ids_that_do_not_fit_are_an_error() -> None:
 
 def test_without_bm25s_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bm25s", None)
-    with pytest.raises(MissingExtraError, match=r"biencoder\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"-e '\.\[eval\]'.*--no-bm25"):
         BM25(TEXTS)
 
 

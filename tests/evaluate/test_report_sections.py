@@ -197,7 +197,10 @@ def test_conditions_hold_prompts_fingerprints_digests_versions_and_dates(page: P
 
 def test_the_way_to_repeat_it_is_a_list_of_commands(page: Page) -> None:
     lines = page.section("repeat").first("pre").text.splitlines()
-    assert "pip install 'biencoder[eval]==0.1.0'" in lines
+    assert lines[:2] == [
+        "# in biencoder's source folder of release 0.1.0",
+        "pip install -c constraints.txt -e '.[eval]'",
+    ]
     assert (
         "biencoder evaluate --model mini --data FOLDER --dimensions 128,384 "
         "--precision float32,int8,binary"
@@ -257,3 +260,28 @@ def test_the_domains_of_bright_meet_their_printed_rows(tmp_path: Path) -> None:
     assert printed["llama-nv-embed-reasoning-3b"] == "60.2"
     names = [head.words for head in page.section("domains").all("h3")]
     assert names == list(tasks)
+
+
+def test_a_long_hash_is_shown_by_twelve_digits_with_the_whole_of_it_behind(tmp_path: Path) -> None:
+    digest = "0123456789abcdef" * 4
+    conditions = report(tmp_path, made([0.5], digest=digest)).section("conditions")
+    assert "0123456789ab" in conditions.words
+    assert "0123456789abc" not in conditions.words
+    (code,) = [e for e in conditions.all("code") if e.attributes.get("title")]
+    assert (code.words, code.attributes["title"]) == ("0123456789ab", digest)
+
+
+def test_the_picture_of_a_difference_has_its_scale_its_zero_its_interval_and_its_value(
+    tmp_path: Path,
+) -> None:
+    page = report(tmp_path, made([0.9, 0.2, 0.8]), made([0.1, 0.3, 0.2], system="BM25"))
+    picture = page.section("differences").first("svg", "difference")
+    kinds = [each.attributes["class"] for each in picture.children]
+    assert kinds == ["grid", "axis", "line s0", "line s0", "line s0", "mark s0"]
+    scale, zero, interval, low, high, value = (each.attributes for each in picture.children)
+    assert (interval["x1"], interval["x2"]) == (low["x1"], high["x1"])
+    assert scale["x1"] == "6"
+    assert scale["x2"] == "138"
+    assert float(str(zero["x1"])) == 72
+    low_, middle, high_ = (float(str(x)) for x in (low["x1"], value["cx"], high["x1"]))
+    assert 6 <= low_ < middle < high_ <= 138

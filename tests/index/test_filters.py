@@ -21,7 +21,7 @@ def test_an_unknown_column_is_refused_with_the_known_ones_nearest_first() -> Non
         check(parse("pages < 10"), COLUMNS)
     assert caught.value.message == "there is no column pages"
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("the columns are page, ")
+    assert caught.value.hint.startswith("did you mean page? the columns are ")
     assert all(name in caught.value.hint for name in COLUMNS)
     with pytest.raises(InputError, match=r"there is no column Source\n.* source"):
         check(col("page").not_null() & ~col("Source").is_null(), COLUMNS)

@@ -54,14 +54,15 @@ def test_a_web_page_without_title_takes_its_first_heading() -> None:
 def test_a_web_page_is_decoded_as_it_says() -> None:
     page = '<meta charset="iso-8859-2"><p>Žluťoučký kůň</p>'.encode("iso8859_2")
     read = read_html(page, LIMITS)
-    assert (read.pages[0].text, read.notes) == ("Žluťoučký kůň", ("decoded as iso-8859-2",))
+    assert (read.pages[0].text, read.remarks) == ("Žluťoučký kůň", ("decoded as iso-8859-2",))
+    assert read.notes == ()
 
 
 def test_a_page_nested_without_end_is_read_as_plain_text_and_noted() -> None:
     page = b"<div>" * 5_000 + b"deep words" + b"</div>" * 5_000
     read = read_html(page, LIMITS)
     assert read.pages[0].text == "deep words"
-    assert read.notes == ("nested too deeply for Markdown; read as plain text",)
+    assert read.remarks == ("nested too deeply for Markdown; read as plain text",)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ def test_plain_text_is_read_whole_and_starts_no_process(tmp_path: Path) -> None:
     assert same == [FileText("On Tea", (PageText(None, text),), markdown=True)] * 20
     assert isinstance(last, FileText)
     assert (last.title, last.markdown) == ("", False)
-    assert last.notes[0].startswith("decoded as")
+    assert last.remarks[0].startswith("decoded as")
+    assert last.notes == ()
 
 
 def test_too_large_is_refused_before_it_is_opened(tmp_path: Path) -> None:

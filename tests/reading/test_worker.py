@@ -37,7 +37,7 @@ def test_answers_are_pages_begun_then_texts_then_the_rest(tmp_path: Path) -> Non
         {"page": 2},
         {"number": 1, "text": "one"},
         {"number": 2, "text": "two"},
-        {"title": "", "markdown": False, "notes": []},
+        {"title": "", "markdown": False, "notes": [], "remarks": []},
     ]
 
 
@@ -55,7 +55,7 @@ worker.OFFICE_READERS["html"] = noisy
 worker.main()
 """
     ended = _run(code, _request(path, "html") * 2)
-    answer = {"title": "", "markdown": False, "notes": []}
+    answer = {"title": "", "markdown": False, "notes": [], "remarks": []}
     assert [json.loads(line) for line in ended.stdout.splitlines()] == [answer] * 2
 
 

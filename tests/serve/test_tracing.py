@@ -73,4 +73,7 @@ def test_without_the_extra_it_is_told_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(MissingExtraError, match="OpenTelemetry") as caught:
         provider()
-    assert caught.value.hint == "pip install 'biencoder[otel]'"
+    assert (
+        caught.value.hint
+        == "in biencoder's source folder: pip install -c constraints.txt -e '.[otel]'"
+    )

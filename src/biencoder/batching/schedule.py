@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 WINDOW_TEXTS = 2048
 WINDOW_CHARACTERS = 1_500_000
+# A count, or a function that is asked for it before each window.
+WindowTexts: TypeAlias = int | Callable[[], int]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -20,7 +22,7 @@ _Out = TypeVar("_Out")
 def windows(
     texts: Iterable[str],
     *,
-    max_texts: int = WINDOW_TEXTS,
+    max_texts: WindowTexts = WINDOW_TEXTS,
     max_characters: int = WINDOW_CHARACTERS,
 ) -> Iterator[list[str]]:
     """Runs of texts in order, closed at a count of texts or of characters.
@@ -30,10 +32,12 @@ def windows(
     """
     window: list[str] = []
     characters = 0
+    most = max_texts() if callable(max_texts) else max_texts
     for text in texts:
-        if window and (len(window) == max_texts or characters + len(text) > max_characters):
+        if window and (len(window) >= most or characters + len(text) > max_characters):
             yield window
             window, characters = [], 0
+            most = max_texts() if callable(max_texts) else max_texts
         window.append(text)
         characters += len(text)
     if window:

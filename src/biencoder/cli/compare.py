@@ -87,12 +87,14 @@ def _chosen(place: Path, system: str | None, option: str) -> dict[str, Path]:
 
 def _shared(left: Mapping[str, Path], right: Mapping[str, Path]) -> list[tuple[str, str]]:
     """Names of the sets to pair; two single files are a pair whatever their sets are called."""
+    from biencoder.evaluate.report.words import counted
+
     if len(left) == len(right) == 1:
         return [(next(iter(left)), next(iter(right)))]
     for name, here, there in (("A", left, right), ("B", right, left)):
         alone = [dataset for dataset in here if dataset not in there]
         if alone:
-            say(f"Warning: {len(alone):,} sets are only in {name}: {', '.join(alone)}")
+            say(f"Warning: only in {name}: {counted(len(alone), 'set')}: {', '.join(alone)}")
     return [(dataset, dataset) for dataset in left if dataset in right]
 
 

@@ -51,8 +51,10 @@ def run(
         _check_choices(input_type, truncate, precision, output)
         from biencoder.corpus.reader import Reader
         from biencoder.corpus.vector_files import vector_file
+        from biencoder.drafts import check_file
         from biencoder.embedder.reach import Reach, open_encoder
 
+        check_file(output, new_parents=False)
         reader = Reader(files, queries=input_type == "query")
         total = reader.count()
         reach = Reach(model=model, server=server or "", api_key_file=api_key_file)
@@ -184,18 +186,19 @@ def _write_facts(output: Path, job: _Job, options: dict[str, Any]) -> None:
 
 
 def _tell(job: _Job, skipped: list[Path], output: Path, truncate: str) -> None:
-    say(f"{job.rows:,} texts, {job.tokens:,} tokens, {job.width} dimensions -> {output}")
+    from biencoder.evaluate.report.words import counted
+
+    tokens = counted(job.tokens, "token")
+    say(f"{counted(job.rows, 'text')}, {tokens}, {job.width} dimensions -> {output}")
     if job.cut:
         which = "last" if truncate == "END" else "first"
-        say(f"Warning: {job.cut:,} texts were too long and lost their {which} tokens")
+        say(f"Warning: too long, the {which} tokens cut off: {counted(job.cut, 'text')}")
     if job.unreadable:
         say(
-            f"Warning: {job.unreadable:,} texts are hardly readable for "
-            f"{job.embedder.profile.name} (another language or script)"
+            f"Warning: hardly readable for {job.embedder.profile.name} (another language or script): "
+            f"{counted(job.unreadable, 'text')}"
         )
     if job.coder.clipped:
-        say(f"Warning: {job.coder.clipped:,} numbers lay outside the int8 ranges and were clipped")
+        say(f"Warning: outside the int8 ranges, clipped: {counted(job.coder.clipped, 'number')}")
     if skipped:
-        say(
-            f"Warning: {len(skipped):,} files are no text files and were left out, first {skipped[0]}"
-        )
+        say(f"Warning: no text, left out: {counted(len(skipped), 'file')}, first {skipped[0]}")

@@ -10,7 +10,7 @@ import typer
 
 from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, say, warnings_as_lines
-from biencoder.cli.show_index import FAULTS, bar, failure_records, tell_tally
+from biencoder.cli.show_index import FAULTS, bar, failure_records, note_records, tell_tally
 
 if TYPE_CHECKING:
     from biencoder.index.ingest import Tally
@@ -41,6 +41,12 @@ def run(
     moved: Annotated[
         bool, typer.Option("--moved", help="It is the folder of before under another name.")
     ] = False,
+    allow_empty: Annotated[
+        bool,
+        typer.Option(
+            "--allow-empty", help="Every document may leave: the folder is meant to be empty."
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes that read files; up to four without this.")
     ] = None,
@@ -61,7 +67,7 @@ def run(
             "workers": workers,
         }
         given = {name: value for name, value in chosen.items() if value is not None}
-        options = Options(retry=retry, moved=moved, **given)
+        options = Options(retry=retry, moved=moved, allow_empty=allow_empty, **given)
         began = time.monotonic()
         try:
             tally = index_folder(source, to, options, meter=bar)
@@ -87,6 +93,10 @@ def _record(tally: Tally, to: Path, seconds: float, others: list[str]) -> dict[s
         "unreadable": tally.unreadable,
         "seconds": round(seconds, 3),
         "failures": failure_records(tally.failures),
-        "notes": [{"file": file, "notes": notes} for file, notes in tally.notes.items()],
+        "hardly_read": [
+            {"source": source, "passages": count} for source, count in tally.hardly_read.items()
+        ],
+        "notes": note_records(tally.notes),
+        "remarks": note_records(tally.remarks),
         "not_read": others,
     }

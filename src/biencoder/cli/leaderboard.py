@@ -51,7 +51,13 @@ def run(
         from biencoder.evaluate.score_table import narrow, read_scores, read_types
 
         known = read_types(types)
-        table = narrow(read_scores(scores), known, tasks=_names(tasks), without=_names(without))
+        read = read_scores(scores)
+        if read.at_most_one:
+            say(
+                f"Warning: no score in {read.source} is greater than 1: are they fractions? Here scores "
+                "are percent;\nmultiply them by 100, or every mean is a hundredth of what it should be."
+            )
+        table = narrow(read, known, tasks=_names(tasks), without=_names(without))
         only = models_named(table, _names(models)) if _names(models) else None
         board = leaderboard(table, known, only=only)
         on_card = card_votes(table)
@@ -155,15 +161,19 @@ def _difference(standings: list[Standing], on_card: Mapping[str, float], models:
 
 def _tell(board: Leaderboard, table: ScoreTable) -> None:
     from biencoder.evaluate.leaderboard import FEWEST_TASKS, RESAMPLES
+    from biencoder.evaluate.report.words import counted
 
     cells = board.models * board.tasks
     say(
-        f"\n{board.models:,} models, {board.tasks:,} tasks; {board.missing:,} of {cells:,} scores "
-        "are missing, 0 votes each."
+        f"\n{counted(board.models, 'model')}, {counted(board.tasks, 'task')}; missing, with 0 votes "
+        f"each: {board.missing:,} of {counted(cells, 'score')}."
     )
     if table.without_score:
-        say(f"{len(table.without_score):,} models without any score in these tasks do not count.")
-    say(f"Means: of {board.mean_tasks:,} tasks, the same for all; – where a model lacks one.")
+        left_out = counted(len(table.without_score), "model")
+        say(f"Without any score in these tasks, and not counted: {left_out}.")
+    say(
+        f"Means: of {counted(board.mean_tasks, 'task')}, the same for all; – where a model lacks one."
+    )
     if board.sparse:
         names = ", ".join(f"{task} ({count})" for task, count in board.sparse.items())
         say(f"Few models have {names}: it counts in votes, not in means; see --without.")

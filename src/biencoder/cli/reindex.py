@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +23,19 @@ def run(
     model: Annotated[
         str | None, typer.Option(help="Family name, folder or hub id; the same without this.")
     ] = None,
-    dimensions: Annotated[int | None, typer.Option(help="A size the model offers.")] = None,
-    chunk_tokens: Annotated[int | None, typer.Option(help="The longest passage.")] = None,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(help="A size the model offers; as before, of another model its largest."),
+    ] = None,
+    chunk_tokens: Annotated[
+        int | None, typer.Option(help="The longest passage; as before without this.")
+    ] = None,
     commit_every: Annotated[
         int | None, typer.Option(help="Passages between two commits; 10,000 without this.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make all vectors anew though nothing differs.")
+    ] = False,
     server: Server = None,
     api_key_file: KeyFile = None,
     tokenizer: Tokenizer = None,
@@ -47,6 +56,7 @@ def run(
             api_key_file=api_key_file,
             dimensions=dimensions,
             chunk_tokens=chunk_tokens,
+            again=again,
         )
         if commit_every is not None:
             options = replace(options, commit_every=commit_every)
@@ -57,8 +67,14 @@ def run(
             say("Stopped. The index answers as before; the same command goes on from there.")
             raise typer.Exit(130) from None
         seconds = time.monotonic() - began
-        tell_tally(tally, folder, seconds)
-        say(f"The old vectors are kept in {before.name}: biencoder compact {folder} --purge")
+        if tally.as_before:
+            say(
+                f"Nothing differs from what {folder} has: nothing was done. --again does it all anew."
+            )
+        else:
+            tell_tally(tally, folder, seconds)
+            drop = shlex.join(["biencoder", "compact", str(folder), "--purge"])
+            say(f"The old vectors are kept in {before.name}; this drops them: {drop}")
         if json_:
             print_json(
                 {

@@ -33,9 +33,11 @@ def run(
 ) -> None:
     """Write the page; the path goes to stdout, what was found to stderr."""
     with warnings_as_lines():
+        from biencoder.drafts import check_file
         from biencoder.evaluate.report.page import write_report
         from biencoder.evaluate.report.words import counted
 
+        check_file(output)
         written = write_report(results, output, data=data or [], metric=metric, split=split)
         for folder in written.strangers:
             say(f"Warning: no result here was measured on {folder} (texts or judgements differ)")

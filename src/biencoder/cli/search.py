@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -64,7 +65,7 @@ def run(
         elif in_.exists() and any((mode, filter_, fusion)):
             raise InputError(
                 f"{in_} is no index, and --mode, --filter and --fusion are for indices",
-                hint=f"make one with: biencoder index {in_} --to my-index",
+                hint=f"make one with: {shlex.join(['biencoder', 'index', str(in_)])} --to my-index",
             )
         else:
             _ask_files(question, in_, chosen, dimensions, asked, json_)
@@ -97,7 +98,8 @@ def _ask_index(
     if dimensions not in (None, index.facts.dimensions):
         raise DimensionError(
             f"the vectors of {folder} have {index.facts.dimensions} dimensions, not {dimensions}",
-            hint=f"leave --dimensions out, or: biencoder reindex {folder} --dimensions {dimensions}",
+            hint="leave --dimensions out, or: "
+            + shlex.join(["biencoder", "reindex", str(folder), "--dimensions", str(dimensions)]),
         )
     found = index.search(question, **asked)
     server = chosen.server or (None if chosen.model else index.facts.server)
@@ -205,16 +207,14 @@ def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores:
 
 
 def _tell(index: MemoryIndex, reader: Reader) -> None:
-    say(
-        f"{index.documents:,} documents, {len(index.texts):,} passages, {index.embedder.profile.name}"
-    )
+    from biencoder.evaluate.report.words import counted
+
+    model = index.embedder.profile.name
+    passages = counted(len(index.texts), "passage")
+    say(f"{counted(index.documents, 'document')}, {passages}, {model}")
     if index.unreadable:
-        say(
-            f"Warning: {index.unreadable:,} passages are hardly readable for "
-            f"{index.embedder.profile.name} (another language or script)"
-        )
+        hardly = counted(index.unreadable, "passage")
+        say(f"Warning: {hardly} hardly readable for {model} (another language or script)")
     if reader.skipped:
-        count = len(reader.skipped)
-        say(
-            f"Warning: {count:,} files are no text files and were left out, first {reader.skipped[0]}"
-        )
+        left = counted(len(reader.skipped), "file")
+        say(f"Warning: {left} left out, because not text: first {reader.skipped[0]}")

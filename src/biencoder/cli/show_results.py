@@ -22,7 +22,7 @@ def show_results(results: Iterable[Result], output: Path, as_json: bool) -> None
     """Print everything at the end; one object per set and system, BM25 within it."""
     taken = list(results)
     told = {
-        f"Warning: {result.dataset}, {result.model['name']}: {count:,} {note}": None
+        f"Warning: {result.dataset}, {result.model['name']}: {note}: {count:,}": None
         for result in taken
         for note, count in result.data["notes"].items()
         if note.endswith(("cut", "unreadable"))

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biencoder.cli.show import print_json, warnings_as_lines
-from biencoder.cli.show_index import failure_lines, failure_records
+from biencoder.cli.show_index import failure_lines, failure_records, note_lines, note_records
 
 if TYPE_CHECKING:
     from biencoder.index.status import Beside, Status
 
 NAME = "status"
 HELP = "Show an index: model, documents, passages, failed files with reasons, size on disk."
+
+# From here on opening the table takes noticeably longer.
+_MANY_PIECES = 100
 
 
 def run(
@@ -36,13 +39,14 @@ def run(
 
 def _record(status: Status, folder: Path) -> dict[str, object]:
     rest = asdict(status)
-    facts, failures = rest.pop("facts"), rest.pop("failures")
+    facts, failures, notes = (rest.pop(name) for name in ("facts", "failures", "notes"))
     return {
         "index": str(folder),
         **{name: facts[name] for name in ("model", "fingerprint", "dimensions")},
         **rest,
         "failed": len(failures),
         "failures": failure_records(failures),
+        "notes": note_records(notes),
         "settings": facts,
     }
 
@@ -58,7 +62,7 @@ def _print(status: Status, folder: Path) -> None:
     for label, value in _lines(status, folder):
         table.add_row(Text(label, style="dim"), Text(visible(value)))
     Console().print(table)
-    for line in failure_lines(status.failures, folder):
+    for line in (*note_lines(status.notes, folder), *failure_lines(status.failures, folder)):
         typer.echo(line)
 
 
@@ -74,18 +78,23 @@ def _lines(status: Status, folder: Path) -> Iterator[tuple[str, str]]:
     yield "passages", f"{status.chunks:,} of up to {facts.chunk_tokens:,} tokens"
     yield "failed", f"{len(status.failures):,}"
     if status.planned:
-        yield "not finished", f"{status.planned:,} documents: run `biencoder index` again"
+        waiting = counted(status.planned, "document")
+        yield "not finished", f"{waiting}: run `biencoder index` again"
     if status.damage:
         yield "damaged", f"{status.damage}: run `biencoder index` again"
-    pieces = "" if status.fragments is None else f", {counted(status.fragments, 'piece')}"
-    yield "version", "none yet" if status.version is None else f"{status.version:,}{pieces}"
+    if status.version is None:
+        yield "committed", "nothing yet"
+    if status.fragments is not None and status.fragments >= _MANY_PIECES:
+        pieces = f"the table lies in {status.fragments:,} pieces, one a commit"
+        yield "scattered", f"{pieces}; `biencoder compact` joins them"
     parts = {part: size for part, size in status.bytes.items() if size and part != "total"}
     sizes = (f"{part} {gigabytes(size)}" for part, size in parts.items())
     yield "on disk", f"{gigabytes(status.bytes['total'])}: {', '.join(sizes)}"
     if status.set_aside:
         yield (
             "set aside",
-            f"{status.set_aside:,} damaged or unfinished files; compact --purge drops them",
+            f"{counted(status.set_aside, 'damaged file')}, replaced since; compact --purge drops "
+            "what was set aside",
         )
     for kept in status.kept:
         yield "kept", f"{_beside(kept)}; compact --purge drops it"
@@ -96,8 +105,8 @@ def _lines(status: Status, folder: Path) -> Iterator[tuple[str, str]]:
 
 def _beside(generation: Beside) -> str:
     from biencoder.diagnosis.memory import gigabytes
+    from biencoder.evaluate.report.words import counted
 
-    return (
-        f"{generation.name} ({generation.model}), {generation.documents:,} documents, "
-        f"{gigabytes(generation.bytes)}"
-    )
+    documents = counted(generation.documents, "document")
+    model = f" ({generation.model})" if generation.model else ""
+    return f"{generation.name}{model}, {documents}, {gigabytes(generation.bytes)}"

@@ -79,7 +79,9 @@ def _verdict(check: Check) -> Text:
     from biencoder.evaluate.report.words import counted
 
     claim, unit = _CLAIMS[check.name]
-    if check.faults:
+    if check.not_yet and not check.faults:
+        state, style, detail = "–", "dim", check.not_yet
+    elif check.faults:
         state, style, detail = "FAULT", "bold red", counted(check.faults, "fault")
     else:
         # Where nothing could be compared, nothing is claimed.
@@ -100,18 +102,22 @@ def _examples(check: Check) -> Iterator[str]:
 def _sources_line(sources: Sources) -> str:
     if sources.not_looked_at:
         return f"The sources were not looked at: {sources.not_looked_at}."
+    from biencoder.evaluate.report.words import counted
+
     if not (sources.changed or sources.new or sources.gone or sources.planned):
         return "The sources are as they were when they were indexed."
     return (
-        f"Since the last run {sources.changed:,} files changed, {sources.new:,} are new, "
-        f"{sources.gone:,} documents are gone, {sources.planned:,} were not finished: "
+        f"Since the last run: {counted(sources.changed, 'file')} changed, {sources.new:,} new, "
+        f"{counted(sources.gone, 'document')} gone, {sources.planned:,} not finished; "
         "index again to bring them in."
     )
 
 
 def _recall_line(found: Verification) -> str:
     if found.recall is None:
-        return "Recall was not measured."
+        missing = any(check.name == "mirror" and check.not_yet for check in found.checks)
+        why = ": searching needs the mirror, which is not made yet" if missing else ""
+        return f"Recall was not measured{why}."
     return (
         f"Searching finds {100 * found.recall:.1f} % of the ten nearest passages "
         f"({found.sampled:,} asked, candidates: {found.candidates})."

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from biencoder.config.adapter import parse_adapter
 from biencoder.config.dialects import Dialect, detect_dialect, read_json
 from biencoder.config.model import LlamaConfig
 from biencoder.diagnosis.findings import Datum, Finding, State
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.hub import BUNDLED, Source, locate
-from biencoder.embedder.loading import ADAPTER_FILE, is_adapter, read_config
+from biencoder.embedder.loading import read_config
+from biencoder.embedder.places import is_adapter, read_adapter
 from biencoder.embedder.profile import Profile
 from biencoder.models.checkpoint import count_parameters
 from biencoder.models.layouts import canonical_name
@@ -31,7 +31,7 @@ def base_folder(source: Source) -> Path:
     """The folder with the weights: for an adapter, that of its base model."""
     if not is_adapter(source.folder):
         return source.folder
-    return locate(parse_adapter(read_json(source.folder / ADAPTER_FILE)).base_model).folder
+    return locate(read_adapter(source.folder).base_model).folder
 
 
 def dialect(source: Source) -> Finding:

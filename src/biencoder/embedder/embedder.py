@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from biencoder.batching.schedule import WINDOW_TEXTS
+from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
 from biencoder.config.family import MINI
 from biencoder.config.model import LlamaConfig
 from biencoder.embedder.collect import check_call, join, similarity
@@ -193,11 +193,12 @@ class Embedder:
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
         instruction: str | None = None,
-        window_texts: int = WINDOW_TEXTS,
+        window_texts: WindowTexts = WINDOW_TEXTS,
     ) -> Iterator[Window]:
         """Vectors of any number of texts, window by window in order.
 
-        window_texts: at most so many are computed before a window is given. Each window counts its
+        window_texts: at most so many are computed before a window is given; a function is asked before
+        each window. Each window counts its
         tokens, cut texts and unreadable texts; nothing is warned about.
         """
         check_call(texts, truncate)

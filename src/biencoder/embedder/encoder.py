@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from biencoder.batching.schedule import WINDOW_TEXTS
+from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
 from biencoder.text.chunk import PASSAGE_TOKENS
 from biencoder.text.passages import PassageCutter
 from biencoder.types import FloatArray, Role, Truncate
@@ -109,6 +109,6 @@ class Encoder(Protocol):
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
         instruction: str | None = None,
-        window_texts: int = WINDOW_TEXTS,
+        window_texts: WindowTexts = WINDOW_TEXTS,
     ) -> Iterator[Window]:
         """Vectors of any number of texts, window by window in order."""

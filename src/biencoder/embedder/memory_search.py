@@ -9,7 +9,8 @@ import numpy as np
 
 from biencoder.embedder.collect import similarity
 from biencoder.embedder.encoder import Encoder
-from biencoder.errors import InputError
+from biencoder.errors import InputError, TooLongError
+from biencoder.text.truncate import question_too_long
 from biencoder.types import FloatArray
 
 
@@ -48,14 +49,20 @@ class MemoryIndex:
             yield len(window.vectors)
 
     def search(self, question: str, *, top_k: int, instruction: str | None = None) -> list[Hit]:
-        """The best passages, highest score first, ties by their order in the corpus."""
+        """The best passages, highest score first, ties by their order in the corpus.
+
+        Raises InputError for an empty corpus, TooLongError for a question that the model cannot read.
+        """
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; ask for at least 1 passage")
         if not self._vectors:
             raise InputError("the corpus is empty", hint="give a file or folder that holds text")
-        query = self.embedder.encode_queries(
-            [question], dimensions=self.dimensions, instruction=instruction
-        )
+        try:
+            query = self.embedder.encode_queries(
+                [question], dimensions=self.dimensions, instruction=instruction
+            )
+        except TooLongError as error:
+            raise question_too_long(error) from error
         scores = similarity(query, np.concatenate(self._vectors))[0]
         best = np.argsort(-scores, kind="stable")[:top_k]
         return [self._hit(place, int(row), float(scores[row])) for place, row in enumerate(best, 1)]

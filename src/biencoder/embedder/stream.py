@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from biencoder.batching.pack import pack
-from biencoder.batching.schedule import WINDOW_TEXTS, prefetch, windows
+from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts, prefetch, windows
 from biencoder.embedder.collect import checked_texts
 from biencoder.embedder.encoder import Window
 from biencoder.errors import EncodingError
@@ -28,7 +28,7 @@ def encode_stream(
     tokenize: Tokenize,
     dimensions: int,
     token_budget: int,
-    window_texts: int = WINDOW_TEXTS,
+    window_texts: WindowTexts = WINDOW_TEXTS,
 ) -> Iterator[Window]:
     """Vectors window by window; memory depends on the budget and the window, not on the corpus."""
     cut = windows(checked_texts(texts), max_texts=window_texts)

@@ -27,7 +27,8 @@ from biencoder.evaluate.benchmark_result import (
     save_benchmark_result,
 )
 from biencoder.evaluate.conditions import conditions
-from biencoder.evaluate.mteb_model import MtebModel, Progress, require_mteb
+from biencoder.evaluate.extra import HOW_TO_INSTALL, require_mteb
+from biencoder.evaluate.mteb_model import MtebModel, Progress
 from biencoder.evaluate.mteb_prompts import Prompting
 from biencoder.evaluate.mteb_run import run_task
 from biencoder.evaluate.results import result_path
@@ -57,7 +58,7 @@ class TaskChoice:
         except KeyError as error:
             raise InputError(
                 f"the installed mteb has no task {self.name}",
-                hint="pip install -U 'biencoder[eval]'",
+                hint=f"it wants another release; {HOW_TO_INSTALL}",
             ) from error
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from biencoder.errors import InputError, MissingExtraError
+from biencoder.errors import InputError
 from biencoder.evaluate.exact import Excluded, TieOrder, TopK, check_sizes
+from biencoder.evaluate.extra import require_bm25s
 from biencoder.text.words import Tokens, splitter
 from biencoder.types import FloatArray, IntArray
 
@@ -44,7 +45,7 @@ class BM25:
         if not (0 <= k1 < float("inf") and 0 <= b <= 1):
             raise InputError(f"k1={k1}, b={b}", hint="k1 is at least 0, b lies between 0 and 1")
         self.tokens, self.k1, self.b, self.query_weights = tokens, k1, b, query_weights
-        self._bm25s = _bm25s()
+        self._bm25s: Any = require_bm25s()
         self._split = splitter(tokens)
         self._vocabulary: dict[str, int] = {}
         rows = [self._learn(text) for text in texts]
@@ -117,14 +118,3 @@ class BM25:
         index: Any = self._bm25s.BM25(k1=self.k1, b=self.b, method="lucene")
         index.index((rows, self._vocabulary), create_empty_token=False, show_progress=False)
         return index.scores["indptr"], index.scores["indices"], index.scores["data"]
-
-
-def _bm25s() -> Any:
-    try:
-        import bm25s
-    except ImportError as error:
-        raise MissingExtraError(
-            f"BM25 needs {error.name}, which is not installed",
-            hint="pip install 'biencoder[eval]'",
-        ) from error
-    return bm25s

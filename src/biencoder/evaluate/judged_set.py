@@ -84,6 +84,15 @@ class JudgedSet:
         }
 
 
+def noted(note: str, count: int) -> str:
+    """A note with its count, the same for one and for many.
+
+    >>> noted("queries without a judgement, left out", 1)
+    'queries without a judgement, left out: 1'
+    """
+    return f"{note}: {count:,}"
+
+
 def read_judged_set(
     folder: Path,
     *,

@@ -19,7 +19,8 @@ import numpy as np
 from biencoder.config.family import NEMOTRON_8B
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Encoder, Window
-from biencoder.errors import InputError, MissingExtraError
+from biencoder.errors import InputError
+from biencoder.evaluate.extra import require_mteb
 from biencoder.evaluate.mteb_prompts import PROMPTINGS, Prompting, task_prompt
 from biencoder.types import FloatArray
 
@@ -40,17 +41,6 @@ _8B_MAX_TOKENS = 4096
 _PLAIN_DTYPE = "bfloat16"
 # What mteb passes to every encoder; our batches are cut by tokens, our bars are our own.
 _WITHOUT_EFFECT = {"batch_size", "show_progress_bar"}
-
-
-def require_mteb() -> None:
-    """Raise MissingExtraError where mteb is not installed."""
-    try:
-        import mteb  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"benchmarks run through mteb, and {error.name} is not installed",
-            hint="pip install 'biencoder[eval]'",
-        ) from error
 
 
 class MtebModel:

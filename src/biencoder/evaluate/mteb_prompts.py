@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from biencoder.config.prompts import BRIGHT_INSTRUCTIONS, Prompts
 from biencoder.errors import MissingExtraError
+from biencoder.evaluate.extra import HOW_TO_INSTALL
 from biencoder.types import Role
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _listed_prompts() -> Mapping[str, object]:
     except ImportError as error:
         raise MissingExtraError(
             "the installed mteb does not hold the task instructions of llama-embed-nemotron-8b",
-            hint="pip install -U 'biencoder[eval]'; or judge with plain prompts",
+            hint=f"{HOW_TO_INSTALL}; or judge with plain prompts",
         ) from error
     listed: Mapping[str, object] = TASK_PROMPTS
     return listed

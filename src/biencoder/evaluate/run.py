@@ -60,9 +60,13 @@ def evaluate(
     data: a folder in BEIR layout or a checked set. output: keeps results and makes the run
     resumable. context: facts about the set that belong into the results (languages, domain).
 
-    Raises InputError for a set that cannot be judged, DimensionError for a size not offered.
+    Raises InputError for a set that cannot be judged, DimensionError for a size not offered,
+    MissingExtraError where BM25 is asked for and bm25s is not installed; all before encoding.
     """
     settings = settings or Settings()
+    if settings.bm25 is not None:
+        # A wrong option or a missing package is told now, not when everything has been encoded.
+        BM25([], **settings.bm25)
     judged = data if isinstance(data, JudgedSet) else read_judged_set(Path(data))
     system = model if isinstance(model, System) else EmbedderSystem(model)
     run = _Run(judged, settings, dict(context or {}), progress or _silent)

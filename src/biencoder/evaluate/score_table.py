@@ -42,6 +42,11 @@ class ScoreTable:
     without_score: tuple[str, ...] = ()
     shipped: str | None = None
 
+    @property
+    def at_most_one(self) -> bool:
+        """Whether no score is greater than 1: then they are hardly percent, but fractions."""
+        return bool(np.nanmax(np.abs(self.scores)) <= 1)
+
 
 def read_scores(name: str) -> ScoreTable:
     """A file CSV or CSV.GZ, or a shipped table by its name.

@@ -16,6 +16,8 @@ from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
 from biencoder.evaluate.benchmark_result import BenchmarkResult, TaskScore
 from biencoder.evaluate.benchmarks import Plan, TaskChoice, Tell, run_plan
+from biencoder.evaluate.extra import require_mteb
+from biencoder.evaluate.judged_set import noted
 from biencoder.evaluate.mteb_model import MtebModel, Progress
 from biencoder.evaluate.mteb_prompts import Prompting
 from biencoder.evaluate.results import Result
@@ -129,6 +131,7 @@ def run_suite(
     Raises InputError for an unknown suite, or a folder for a set that the suite does not have.
     """
     suite = suite_named(name)
+    require_mteb()
     folders = _checked(folders or {}, suite)
     if folders and judge_folder is None:
         raise InputError("folders were given, and nothing that judges them", hint="judge_folder=")
@@ -218,6 +221,6 @@ def _from_folder(name: str, result: Result) -> TaskScore:
         scores={"test": {"default": value}},
         prompts={side: (text,) for side, text in prompts.items()},
         seconds=result.speed.get("seconds"),
-        note=f"from the folder {result.dataset}, "
-        + ", ".join(f"{count:,} {what}" for what, count in result.data.get("notes", {}).items()),
+        note=f"from the folder {result.dataset}; "
+        + "; ".join(noted(what, count) for what, count in result.data.get("notes", {}).items()),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from biencoder.drafts import write_json
+from biencoder.drafts import make_folder, write_json
 from biencoder.errors import OutputError
 from biencoder.evaluate.systems import System
 from biencoder.types import FloatArray, Role
@@ -78,7 +78,7 @@ def remove_vectors(path: Path) -> None:
 
 def _resume(path: Path, width: int) -> Counter[str]:
     """The account of whole rows; what stands behind them in the file is cut off."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if not _account(path).exists():
         path.unlink(missing_ok=True)
         return Counter()

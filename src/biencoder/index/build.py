@@ -21,6 +21,7 @@ from biencoder.index.facts import (
     facts_of,
     has_facts,
     keep_facts,
+    loading_name,
     read_facts,
     write_facts,
 )
@@ -35,7 +36,7 @@ from biencoder.index.layout import (
 )
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
-from biencoder.index.plan import Plan, list_sources, make_plan
+from biencoder.index.plan import Plan, check_first, list_sources, make_plan
 from biencoder.index.recovery import take_over
 from biencoder.index.sources import documents
 from biencoder.index.writer import Writer, open_writer
@@ -56,7 +57,8 @@ class Options:
     """What a run may be told. None: as the index has it, or the default for a new one.
 
     commit_every: rows between two acknowledgements. retry: read failed files again. workers: processes
-    that read files. moved: the folder is the same as before under another name. server, tokenizer,
+    that read files. moved: the folder is the same as before under another name. allow_empty: every
+    document may leave. again: re-embed though nothing differs. server, tokenizer,
     api_key_file: how a model behind a server is reached (`embedder/reach.py`); a model that is named
     without a server is one on this machine.
     """
@@ -70,12 +72,21 @@ class Options:
     commit_every: int = COMMIT_EVERY
     retry: bool = False
     moved: bool = False
+    allow_empty: bool = False
+    again: bool = False
     workers: int = min(4, os.cpu_count() or 1)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.commit_every < 1:
             raise InputError(f"commit-every is {self.commit_every}; give at least 1 row")
+        if self.chunk_tokens is not None and self.chunk_tokens < 1:
+            raise InputError(
+                f"chunk-tokens is {self.chunk_tokens}; give at least 1 token",
+                hint=f"{CHUNK_TOKENS} is what a new index has without it",
+            )
+        if self.workers < 1:
+            raise InputError(f"{self.workers} workers cannot read", hint="give 1 or more")
 
     def reach(self, facts: Facts | None = None) -> Reach:
         """How the model of this run is reached. facts: of the index, where there is one already."""
@@ -100,8 +111,10 @@ def index_folder(
     list_sources(root)
     check_place(folder)
     if not is_index(folder):
-        # A model that cannot be loaded must not leave an empty index.
+        # A run that cannot start must not leave an empty index: what it needs is tried before.
+        check_first(root)
         embedder = embedder or open_encoder(options.reach())
+        embedder.cutter(new_facts(embedder, options, root).chunk_tokens)
     with writing(folder / LOCK, verb="index"):
         if not is_index(folder):
             create_layout(folder)
@@ -128,6 +141,8 @@ class _Run:
                     writer.columns,
                     note=writer.plan,
                     retry=self.options.retry,
+                    may_empty=self.options.allow_empty,
+                    widens=writer.widens,
                     tick=tick,
                 )
             tally = self._ingest(writer, plan, facts)
@@ -167,7 +182,8 @@ class _Run:
     def _ingest(self, writer: Writer, plan: Plan, facts: Facts) -> Tally:
         options = self.options
         asked = (options.model, options.server, options.dimensions, options.chunk_tokens)
-        if not (plan.jobs or plan.gone or plan.failures or any(asked)):
+        told = any(value is not None for value in asked)
+        if not (plan.jobs or plan.gone or plan.failures or told):
             return Tally()
         embedder = self._model(options.reach(facts))
         check_same(facts, _asked(embedder, options, facts), self.layout.folder)
@@ -187,7 +203,7 @@ class _Run:
 def new_facts(embedder: Encoder, options: Options, root: Path) -> Facts:
     """The facts of a new generation; raises DimensionError for a size that the model lacks."""
     size = check_dimensions(options.dimensions, embedder.dimensions, embedder.profile.name)
-    name = options.model or embedder.origin.name
+    name = options.model or loading_name(embedder)
     is_folder = not embedder.origin.server and Path(name).is_dir()
     return facts_of(
         embedder,
@@ -207,7 +223,7 @@ def _asked(embedder: Encoder, options: Options, facts: Facts) -> Facts:
         model=options.model or facts.model,
         fingerprint=embedder.fingerprint(),
         lengths=embedder.origin.lengths,
-        dimensions=options.dimensions or facts.dimensions,
+        dimensions=facts.dimensions if options.dimensions is None else options.dimensions,
         chunk_tokens=options.chunk_tokens or facts.chunk_tokens,
         cutting_version=CUTTING_VERSION,
     )

@@ -7,12 +7,14 @@ model, or of another cutting, is never compared with these.
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from biencoder import __version__
+from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.encoder import Encoder
 from biencoder.embedder.reach import Reach
 from biencoder.errors import BiencoderError, FingerprintError, IndexDamagedError
@@ -154,7 +156,7 @@ def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:
     if differing:
         raise FingerprintError(
             f"{folder} was made differently: {'; '.join(differing)}",
-            hint=f"biencoder reindex {folder} --model {wanted.model} makes it anew beside the old one",
+            hint=f"{reindexing_as(facts, wanted, folder)} makes it anew beside the old one",
         )
 
 
@@ -166,13 +168,36 @@ def check_query_model(facts: Facts, embedder: Encoder, folder: Path) -> None:
             f"{folder} was made with {facts.model} ({facts.fingerprint}); "
             f"{embedder.profile.name} ({there}) gives vectors that cannot be compared with it",
             hint=f"ask with {_options(facts)}, or change the index: "
-            f"biencoder reindex {folder} --model {embedder.profile.name}",
+            f"{reindexing(folder, loading_name(embedder))}",
         )
 
 
+def reindexing(folder: Path, model: str, *more: str) -> str:
+    """The command that makes an index anew with a model, as a shell takes it."""
+    return shlex.join(["biencoder", "reindex", str(folder), "--model", model, *more])
+
+
+def loading_name(embedder: Encoder) -> str:
+    """By which a model is loaded again: its folder, where it has no name that everybody knows."""
+    if isinstance(embedder, Embedder) and embedder.origin.published is None:
+        return str(embedder.source.folder.resolve())
+    return embedder.origin.name
+
+
+def reindexing_as(facts: Facts, wanted: Facts, folder: Path) -> str:
+    """The command that makes of an index with the one facts one with the others."""
+    more = ["--server", wanted.server] if wanted.server else []
+    # What is not said stays as it is for the same model, and is the largest size of another.
+    if wanted.dimensions != facts.dimensions or wanted.model != facts.model:
+        more += ["--dimensions", f"{wanted.dimensions}"]
+    if wanted.chunk_tokens != facts.chunk_tokens:
+        more += ["--chunk-tokens", f"{wanted.chunk_tokens}"]
+    return reindexing(folder, wanted.model, *more)
+
+
 def _options(facts: Facts) -> str:
-    server = f" --server {facts.server}" if facts.server else ""
-    return f"--model {facts.model}{server}"
+    server = ["--server", facts.server] if facts.server else []
+    return shlex.join(["--model", facts.model, *server])
 
 
 def _from_ledger(generation: Generation) -> dict[str, Any] | None:

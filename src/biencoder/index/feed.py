@@ -6,12 +6,14 @@ when the vectors of all its passages are there.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from biencoder.batching.schedule import WINDOW_TEXTS
 from biencoder.embedder.encoder import Encoder
 from biencoder.index.facts import Facts
 from biencoder.index.filters import Value
@@ -20,9 +22,11 @@ from biencoder.index.rows import Chunk
 from biencoder.text.passages import BELOW
 from biencoder.types import FloatArray
 
-# Enough for texts of one length to meet, and few enough that a slow model soon shows a rate and that
-# Ctrl-C or a commit need not wait.
-_WINDOW_TEXTS = 256
+# A slow model's first window: it shows a rate soon, and Ctrl-C loses little.
+_FIRST_TEXTS = 8
+# A window is about so long then: enough for texts of one length to meet.
+_WINDOW_SECONDS = 2.0
+_GROWTH = 4
 # A document is hardly readable for a model if more than this share of its passages is.
 _UNREADABLE_SHARE = 0.5
 
@@ -44,7 +48,7 @@ class Part:
 class Document:
     """What is to be indexed, or the reason why it cannot be.
 
-    file: where it was read from, which may hold many. ends: its file was read to its end; a document
+    file: where it was read from, which may hold many. remarks: how it was read. ends: its file was read to its end; a document
     without a source says only that.
     """
 
@@ -56,6 +60,7 @@ class Document:
     markdown: bool = False
     metadata: Mapping[str, Value] = field(default_factory=dict)
     reason: str = ""
+    remarks: tuple[str, ...] = ()
     ends: FileEnd | None = None
 
 
@@ -73,10 +78,30 @@ class Finished:
     unreadable: int
 
 
-class Feed:
-    """One run of documents through a model."""
+class Pace:
+    """How many texts a window takes: few at first, then as many as about two seconds' work."""
 
-    def __init__(self, embedder: Encoder, facts: Facts) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._texts = min(_FIRST_TEXTS, most)
+
+    def __call__(self) -> int:
+        """For the next window."""
+        return self._texts
+
+    def took(self, texts: int, seconds: float) -> None:
+        """A window is done."""
+        fitting = _GROWTH * texts
+        if seconds * _GROWTH > _WINDOW_SECONDS:
+            fitting = int(texts * _WINDOW_SECONDS / seconds)
+        self._texts = max(1, min(fitting, self._most))
+
+
+class Feed:
+    """One run of documents through a model; ``most``: texts that it takes at once, at most."""
+
+    def __init__(self, embedder: Encoder, facts: Facts, most: int = WINDOW_TEXTS) -> None:
+        self._pace = Pace(min(most, WINDOW_TEXTS))
         self._embedder, self._facts = embedder, facts
         self._cutter = embedder.cutter(facts.chunk_tokens)
         self._waiting: deque[tuple[Document, list[Chunk]]] = deque()
@@ -89,14 +114,17 @@ class Feed:
             self._texts(documents),
             role="document",
             dimensions=self._facts.dimensions,
-            window_texts=_WINDOW_TEXTS,
+            window_texts=self._pace,
         )
+        began = time.monotonic()
         for window in stream:
+            self._pace.took(len(window.vectors), time.monotonic() - began)
             unreadable = set(window.unreadable)
             self._vectors.extend(window.vectors)
             rows = range(window.first_row, window.first_row + len(window.vectors))
             self._unreadable.extend(row in unreadable for row in rows)
             yield list(self._complete())
+            began = time.monotonic()
         yield list(self._complete())
 
     def _texts(self, documents: Iterable[Document]) -> Iterator[str]:

@@ -92,18 +92,16 @@ def _fitted(filter_: Filter, columns: Mapping[str, ColumnType]) -> Filter:
 def _type_of(column: str, columns: Mapping[str, ColumnType]) -> ColumnType:
     if column in columns:
         return columns[column]
-    near = sorted(
-        columns,
-        key=lambda known: (
-            -difflib.SequenceMatcher(a=column.lower(), b=known.lower()).ratio(),
-            known,
-        ),
-    )
-    more = f" and {len(near) - _SHOWN_COLUMNS} more" if len(near) > _SHOWN_COLUMNS else ""
-    shown = ", ".join(near[:_SHOWN_COLUMNS]) + more
+    by_lower = {known.lower(): known for known in columns}
+    near = difflib.get_close_matches(column.lower(), by_lower, n=1)
+    meant = f"did you mean {by_lower[near[0]]}? " if near else ""
+    more = f" and {len(columns) - _SHOWN_COLUMNS} more" if len(columns) > _SHOWN_COLUMNS else ""
+    shown = ", ".join(sorted(columns)[:_SHOWN_COLUMNS]) + more
     raise InputError(
         f"there is no column {column}",
-        hint=f"the columns are {shown}" if near else "this index has no columns to filter by",
+        hint=f"{meant}the columns are {shown}"
+        if columns
+        else "this index has no columns to filter by",
     )
 
 

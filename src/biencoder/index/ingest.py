@@ -26,8 +26,10 @@ _COMMIT_SECONDS = 60.0
 
 @dataclass
 class Tally:
-    """What a run did. failures: source and reason; notes: what to know about files that were read;
-    others: files of kinds that are not read here.
+    """What a run did. unreadable: passages that the model hardly reads; hardly_read: how many of them
+    by source. failures: source and reason; notes: by file, what of it was lost; remarks: by file, how
+    it was read, though whole; others: files of kinds that are not read here. as_before: nothing was
+    done, for what was asked for stands there already.
     """
 
     documents: int = 0
@@ -36,8 +38,11 @@ class Tally:
     removed: int = 0
     unchanged: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    hardly_read: dict[str, int] = field(default_factory=dict)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     others: tuple[Path, ...] = ()
+    as_before: bool = False
 
 
 @dataclass
@@ -62,13 +67,12 @@ class Ingest:
         waiting: list[Finished] = []
         since = time.monotonic()
         try:
-            for finished in Feed(self.embedder, self.facts).run(documents):
+            for finished in Feed(self.embedder, self.facts, self.commit_every).run(documents):
                 waiting += finished
                 self.tick(sum(_was_planned(item.document) for item in finished))
-                rows = sum(len(item.chunks) for item in waiting)
                 late = time.monotonic() - since > _COMMIT_SECONDS
-                if rows >= self.commit_every or (waiting and late):
-                    self._commit_all(waiting)
+                # What is less than a whole commit waits for the next windows, but not for long.
+                if self._commit_all(waiting, least=1 if late else self.commit_every):
                     since = time.monotonic()
         except (KeyboardInterrupt, RemoteError):
             self._commit_all(waiting)
@@ -76,17 +80,25 @@ class Ingest:
         self._commit_all(waiting)
         return self.tally
 
-    def _commit_all(self, waiting: list[Finished]) -> None:
-        """Commits of about ``commit_every`` rows, each of whole documents; none is left waiting."""
+    def _commit_all(self, waiting: list[Finished], least: int = 0) -> int:
+        """Commits of about ``commit_every`` rows, each of whole documents; gives how many.
+
+        least: what would be fewer rows is left waiting.
+        """
+        done = 0
         while waiting:
             rows = count = 0
             while count < len(waiting) and rows < self.commit_every:
                 rows += len(waiting[count].chunks)
                 count += 1
+            if rows < least:
+                break
             # Ctrl-C must not come between: what is committed would be committed once more.
             with unbroken():
                 self._commit(waiting[:count])
                 del waiting[:count]
+            done += 1
+        return done
 
     def _commit(self, part: Sequence[Finished]) -> None:
         good = [item for item in part if item.document.source and not item.reason]
@@ -96,7 +108,7 @@ class Ingest:
             for item in part
             if item.document.ends is not None
         }
-        rows = Rows([_entry(item) for item in good], self._table(good))
+        rows = Rows([self._entry(item) for item in good], self._table(good))
         self.writer.commit(rows, failed=[_failed(item) for item in bad], ends=ends)
         self._count(good, bad)
 
@@ -119,27 +131,36 @@ class Ingest:
         self.tally.chunks += sum(len(item.chunks) for item in good)
         self.tally.unreadable += sum(item.unreadable for item in good)
         self.tally.failures |= {item.document.source: item.reason for item in bad}
+        self.tally.hardly_read |= {
+            item.document.source: item.unreadable for item in good if item.unreadable
+        }
         for item in (*good, *bad):
+            if item.document.remarks:
+                self.tally.remarks[item.document.file] = item.document.remarks
             if item.document.ends is not None and item.document.ends.notes:
                 self.tally.notes[item.document.file] = item.document.ends.notes
+
+    def _entry(self, item: Finished) -> Entry:
+        document, chunks = item.document, item.chunks
+        share = (
+            f"{item.unreadable:,} of {len(chunks):,} {'passages' if len(chunks) > 1 else 'passage'}"
+        )
+        name = self.embedder.profile.name
+        return Entry(
+            source=document.source,
+            file=document.file,
+            state="committed",
+            wanted=document.sha256,
+            reason=f"{share} hardly readable for {name}" if item.unreadable else "",
+            sha256=document.sha256,
+            chunks=len(chunks),
+            checksum=checksum(item.vectors_ND, [chunk.text for chunk in chunks]),
+        )
 
 
 def _was_planned(document: Document) -> bool:
     """Not the end of a file, nor a line of one that could not be read: the total has no such."""
     return bool(document.source) and (bool(document.sha256) or document.source == document.file)
-
-
-def _entry(item: Finished) -> Entry:
-    document = item.document
-    return Entry(
-        source=document.source,
-        file=document.file,
-        state="committed",
-        wanted=document.sha256,
-        sha256=document.sha256,
-        chunks=len(item.chunks),
-        checksum=checksum(item.vectors_ND, [chunk.text for chunk in item.chunks]),
-    )
 
 
 def _failed(item: Finished) -> Entry:

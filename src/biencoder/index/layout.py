@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -138,7 +139,7 @@ def stated_layout(folder: Path) -> Layout:
     if not path.exists():
         raise InputError(
             f"{folder} is no index",
-            hint=f"make one with: biencoder index FOLDER --to {folder}",
+            hint=f"make one with: biencoder index FOLDER --to {shlex.quote(str(folder))}",
         )
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -55,7 +55,8 @@ _TABLES = "SELECT count(*) FROM sqlite_master WHERE name = 'facts'"
 class Entry:
     """One document. wanted: the content that should stand in the index; sha256: the one that does.
 
-    chunks and checksum: of the rows that stand there; empty where none do.
+    reason: why it failed; of one that stands, what to know of it. chunks and checksum: of the rows that
+    stand there; empty where none do.
     """
 
     source: str
@@ -130,6 +131,11 @@ class Ledger:
         """The documents that one file holds, by source."""
         query = f"SELECT {_COLUMNS} FROM documents WHERE file = ? ORDER BY source"
         return [Entry(*row) for row in self._database.execute(query, (file,))]
+
+    def remarked(self) -> dict[str, str]:
+        """Documents that stand, and what to know of them, by source."""
+        query = "SELECT source, reason FROM documents WHERE state = 'committed' AND reason != ''"
+        return dict(self._database.execute(f"{query} ORDER BY source"))
 
     def counts(self) -> dict[State, int]:
         """Documents by state."""

@@ -32,15 +32,43 @@ def writing(path: Path, *, verb: str) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise LockedError(
-                    f"{path.parent} is being written: {_holder(handle)}",
-                    hint="wait until it is done, or stop that process; searching works meanwhile",
-                ) from None
+                raise _locked(path, handle) from None
             _sign(handle, verb)
         yield
     finally:
         # Closing gives the lock back; the file stays, for removing it could let two writers in.
         os.close(handle)
+
+
+@contextmanager
+def reading_alone(path: Path, *, verb: str) -> Iterator[None]:
+    """Keep writers away while the block runs, also where the lock file may only be read.
+
+    Raises LockedError where somebody writes.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        with writing(path, verb=verb):
+            yield
+        return
+    with disk_errors(path):
+        handle = os.open(path, os.O_RDONLY)
+    try:
+        with disk_errors(path):
+            try:
+                # A shared lock is what a file that is open for reading can have everywhere.
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _locked(path, handle) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(path: Path, handle: int) -> LockedError:
+    return LockedError(
+        f"{path.parent} is being written: {_holder(handle)}",
+        hint="wait until it is done, or stop that process; searching works meanwhile",
+    )
 
 
 def _open(path: Path) -> int:

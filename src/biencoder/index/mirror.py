@@ -91,6 +91,11 @@ def open_mirror(folder: Path, facts: Facts, version: int) -> Mirror | None:
         return None
 
 
+def has_mirror(folder: Path, facts: Facts, version: int) -> bool:
+    """Whether a version has a mirror, whole or not."""
+    return (folder / _name(facts, version)).exists()
+
+
 def make_mirror(folder: Path, store: Store, facts: Facts) -> Mirror:
     """Write the mirror of the store's version; older ones are removed.
 

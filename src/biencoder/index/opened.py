@@ -13,7 +13,7 @@ from pathlib import Path
 
 from biencoder.embedder.encoder import Encoder
 from biencoder.embedder.reach import open_encoder
-from biencoder.errors import IndexDamagedError, InputError, OutputError
+from biencoder.errors import IndexDamagedError, InputError, OutputError, TooLongError
 from biencoder.index.facts import Facts, check_query_model, keep_facts, read_facts
 from biencoder.index.filter_check import ColumnType, check
 from biencoder.index.filter_parser import parse
@@ -30,6 +30,7 @@ from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.store import Store
 from biencoder.index.table_files import check_newest
 from biencoder.index.writer import ACKNOWLEDGED, metadata_columns, open_writer
+from biencoder.text.truncate import question_too_long
 from biencoder.types import FloatArray
 
 
@@ -136,9 +137,12 @@ class Index:
             raise InputError("the question is empty")
 
         def encode() -> FloatArray:
-            vectors = self.embedder.encode_queries(
-                [question], dimensions=self.facts.dimensions, instruction=instruction
-            )
+            try:
+                vectors = self.embedder.encode_queries(
+                    [question], dimensions=self.facts.dimensions, instruction=instruction
+                )
+            except TooLongError as error:
+                raise question_too_long(error) from error
             one: FloatArray = vectors[0]
             return one
 

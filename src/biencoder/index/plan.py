@@ -9,30 +9,22 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from biencoder.corpus.beir import is_beir_folder
 from biencoder.embedder.fingerprint import hash_file
 from biencoder.errors import InputError
 from biencoder.index.filter_check import ColumnType
-from biencoder.index.filters import Value
 from biencoder.index.layout import is_index
 from biencoder.index.ledger import Entry, FileEnd, Ledger
-from biencoder.index.rows import CORE, INNER
+from biencoder.index.metadata import learn_types, own_metadata
 from biencoder.reading.file_text import ReadFailure
-from biencoder.reading.folder import FolderListing, list_folder
+from biencoder.reading.folder import FolderListing, list_folder, listed_name
 from biencoder.reading.kinds import KINDS, kind_of
 from biencoder.reading.rows import Row, RowReader
 
 _NOTED = 5_000
-# Fields of a row that are columns of the index already, and may come from the row.
-_TAKEN_OVER = ("page", "heading")
-_TYPES: Mapping[type, ColumnType] = {
-    str: "text",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +39,10 @@ class Job:
 
 @dataclass
 class Plan:
-    """jobs in order; wanted: how many documents they hold that are to be done; gone: sources that are no longer there; failures: file and reason, of files that
-    cannot even be opened; unchanged: documents; others: files of kinds that are not read here.
+    """jobs in order; wanted: how many documents they hold that are to be done; gone: sources that are
+    no longer there; failures: file and reason, of files that cannot even be opened; columns: of
+    metadata, as they are when all is done; unchanged: documents; others: files of kinds that are not
+    read here.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -67,33 +61,35 @@ def make_plan(
     *,
     note: Callable[[list[Entry]], None] = lambda entries: None,
     retry: bool = False,
+    may_empty: bool = False,
+    widens: Callable[[str], bool] = lambda name: True,
     tick: Callable[[int], None] = lambda count: None,
 ) -> Plan:
     """Compare a folder or file with the ledger.
 
-    note: takes the entries of documents that are to be done, some thousand at a time. columns: of metadata that the table has. retry: read failed files again though they have not
-    changed. Raises InputError where nothing there can be read.
+    note: takes the entries of documents that are to be done, some thousand at a time. columns: of
+    metadata that the table has; widens: whether one of whole numbers may become one of fractions.
+    retry: read failed files again though they have not changed. may_empty: every document may leave.
+    Raises InputError where nothing there can be read.
     """
     listing = list_sources(root)
-    if not listing.files and not listing.failures:
-        kinds = ", ".join(sorted(KINDS))
-        raise InputError(
-            f"{root} holds no file that can be read here", hint=f"readable are {kinds}"
-        )
     base = root if root.is_dir() else root.parent
-    names = {path: path.relative_to(base).as_posix() for path in listing.files}
+    names = {path: listed_name(path, base) for path in listing.files}
     plan = Plan(columns=dict(columns), others=listing.others)
-    plan.failures = {
-        path.relative_to(base).as_posix(): failure.reason for path, failure in listing.failures
-    }
+    plan.failures = {listed_name(path, base): bad.reason for path, bad in listing.failures}
+    # A file that cannot be opened today is not gone.
+    there = {*names.values(), *plan.failures}
+    plan.gone = [entry.source for entry in ledger.entries() if not _below(entry.file, there)]
+    if not names and not may_empty:
+        _refuse_emptying(root, plan, ledger)
+    widens = cache(widens)
     known = ledger.files()
     unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
     unfinished |= {entry.file for entry in ledger.entries("failed")} if retry else set()
     wanted: list[Entry] = []
     for path, name in names.items():
-        for entry in _plan_file(
-            plan, ledger, path, name, None if name in unfinished else known.get(name)
-        ):
+        end = None if name in unfinished else known.get(name)
+        for entry in _plan_file(plan, ledger, path, name, end, widens):
             wanted.append(entry)
             if len(wanted) == _NOTED:
                 plan.wanted += len(wanted)
@@ -102,15 +98,46 @@ def make_plan(
         tick(1)
     plan.wanted += len(wanted)
     note(wanted)
-    # A file that cannot be opened today is not gone.
-    there = {*names.values(), *plan.failures}
-    plan.gone += [entry.source for entry in ledger.entries() if not _below(entry.file, there)]
     return plan
+
+
+def check_first(root: Path) -> None:
+    """Raise InputError where there is nothing to make a new index of."""
+    listing = list_sources(root)
+    if not listing.files and not listing.failures:
+        raise _nothing_to_read(root)
+
+
+def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger) -> None:
+    """A disk that is not mounted looks like a folder that somebody emptied."""
+    standing, _ = ledger.standing()
+    leaving = sum(bool(ledger.standing_rows(source)) for source in plan.gone)
+    if leaving and leaving == standing:
+        its = "its only document" if leaving == 1 else f"all of its {leaving:,} documents"
+        raise InputError(
+            f"{root} holds no file that can be read here; {its} would leave the index",
+            hint="is a disk not mounted? If they are to leave: --allow-empty",
+        )
+    if not plan.failures and not plan.gone and not standing:
+        raise _nothing_to_read(root)
+
+
+def _nothing_to_read(root: Path) -> InputError:
+    kinds = ", ".join(sorted(KINDS))
+    return InputError(f"{root} holds no file that can be read here", hint=f"readable are {kinds}")
 
 
 def list_sources(root: Path) -> FolderListing:
     """What is to be indexed under a name: a file, a BEIR folder's corpus, or a folder's files."""
-    if root.is_file():
+    try:
+        is_file = root.is_file()
+    except OSError as error:
+        # A folder above it may not be entered.
+        raise InputError(f"{root} cannot be opened: {error.strerror or error}") from error
+    if is_file:
+        if listed_name(root, root.parent) != root.name:
+            name = listed_name(root, root.parent)
+            raise InputError(f"{name} has a name that is not UTF-8", hint="rename it")
         if kind_of(root) is None:
             raise InputError(
                 f"{root} is of a kind that is not read here",
@@ -145,35 +172,13 @@ def row_hash(row: Row) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def own_metadata(row: Row) -> dict[str, Value]:
-    """A row's metadata without the fields that are the index's own columns."""
-    return {
-        name: value
-        for name, value in row.metadata.items()
-        if name not in CORE and name not in INNER
-    }
-
-
-def taken_over(row: Row) -> tuple[int | None, str]:
-    """Page and heading, where a row brings them."""
-    page, heading = (row.metadata.get(name) for name in _TAKEN_OVER)
-    return (
-        page if isinstance(page, int) and not isinstance(page, bool) else None,
-        heading if isinstance(heading, str) else "",
-    )
-
-
-def misfit(metadata: Mapping[str, Value], columns: Mapping[str, ColumnType]) -> str:
-    """Why a row's metadata cannot stand in the columns, or nothing."""
-    for name, value in metadata.items():
-        kind, there = _TYPES[type(value)], columns[name]
-        if kind != there and not (kind == "integer" and there == "number"):
-            return f"its field {name!r} is {kind} here and {there} in other rows: make them alike"
-    return ""
-
-
 def _plan_file(
-    plan: Plan, ledger: Ledger, path: Path, name: str, known: FileEnd | None
+    plan: Plan,
+    ledger: Ledger,
+    path: Path,
+    name: str,
+    known: FileEnd | None,
+    widens: Callable[[str], bool],
 ) -> Iterator[Entry]:
     """The entries of a file's documents that are to be done."""
     try:
@@ -185,22 +190,25 @@ def _plan_file(
         plan.unchanged += sum(entry.state == "committed" for entry in ledger.entries_of(name))
         return
     if kind_of(path) == "rows":
-        yield from _plan_rows(plan, ledger, path, name, sha256)
+        yield from _plan_rows(plan, ledger, Job(path, name, sha256), widens)
         return
     plan.jobs.append(Job(path, name, sha256))
     yield _wanted(ledger.entry(name), name, name, sha256)
 
 
-def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -> Iterator[Entry]:
+def _plan_rows(
+    plan: Plan, ledger: Ledger, job: Job, widens: Callable[[str], bool]
+) -> Iterator[Entry]:
+    name = job.file
     todo: set[str] = set()
     seen: set[str] = set()
     broken = False
-    for row in RowReader(path, name):
+    for row in RowReader(job.path, name):
         if isinstance(row, ReadFailure):
             broken = True
             continue
         source, content = row_source(name, row), row_hash(row)
-        _learn_types(own_metadata(row), plan.columns)
+        learn_types(own_metadata(row), plan.columns, widens)
         if source in seen:
             continue
         seen.add(source)
@@ -216,13 +224,7 @@ def _plan_rows(plan: Plan, ledger: Ledger, path: Path, name: str, sha256: str) -
         for entry in ledger.entries_of(name)
         if entry.source not in seen and (not broken or not entry.sha256)
     ]
-    plan.jobs.append(Job(path, name, sha256, frozenset(todo)))
-
-
-def _learn_types(metadata: Mapping[str, Value], columns: dict[str, ColumnType]) -> None:
-    for name, value in metadata.items():
-        kind = _TYPES[type(value)]
-        columns.setdefault(name, kind)
+    plan.jobs.append(replace(job, rows=frozenset(todo)))
 
 
 def _wanted(before: Entry | None, source: str, file: str, sha256: str) -> Entry:

@@ -118,8 +118,9 @@ def _acknowledged(generation: Generation, ledger: Ledger) -> Store | None:
     strangers = {name for name, _ in table_files(generation.table)} - set(stored)
     spare = [file.path for file in damaged]
     # The hint names the newest version: it goes with it.
-    set_aside(generation, [HINT, *strangers, *spare] if strangers or spare else [])
+    set_aside(generation, [HINT, *strangers] if strangers or spare else [], damaged=False)
     if spare:
+        set_aside(generation, spare)
         _forget_spare(ledger, spare)
     try:
         store = Store.open(generation.folder)

@@ -7,9 +7,12 @@ where a kill left it. Until index.json is replaced, at the very end, searching s
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +23,18 @@ from biencoder.embedder.reach import open_encoder
 from biencoder.errors import IndexDamagedError, InputError
 from biencoder.index.build import Meter, Options, new_facts, silent
 from biencoder.index.durable import bytes_below, disk_errors, sync_file
-from biencoder.index.facts import Facts, keep_facts, read_facts, write_facts
+from biencoder.index.facts import Facts, keep_facts, read_facts, reindexing_as, write_facts
 from biencoder.index.feed import Document, Part
 from biencoder.index.ingest import Ingest, Tally
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Entry, Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror
+from biencoder.index.opened import read_only_ledger
 from biencoder.index.recovery import remove, take_over
 from biencoder.index.rows import CORE, INNER
 from biencoder.index.store import Store
+from biencoder.index.table_files import RecoveryWarning
 from biencoder.index.writer import Writer, open_writer
 from biencoder.text.passages import BELOW
 
@@ -88,7 +93,10 @@ def reindex(
 ) -> Tally:
     """Re-embed every stored passage with another model, then swap; the old generation is kept.
 
-    Passages are cut again only where they are too long for the new model. Raises as `index_folder`.
+    What is not named stays as it is. Passages are cut again only where they are too long for the new
+    model. Where nothing would differ, nothing is done unless ``options.again``; the tally says so.
+    Warns (RecoveryWarning) where it gives up a re-embedding to other settings that is half done.
+    Raises as `index_folder`.
     """
     place = Path(folder)
     read_layout(place)
@@ -97,14 +105,50 @@ def reindex(
     with writing(read_layout(place).lock, verb="reindex"):
         layout = take_over(place)
         live = layout.generation()
-        root = read_facts(live).root
-        facts = replace(new_facts(embedder, options, Path(root)), root=root, purpose="reindex")
+        before = read_facts(live)
+        facts = _wanted(embedder, options, before)
+        if not options.again and _is_as_before(layout, facts, before):
+            return Tally(unchanged=_documents(live), as_before=True)
         layout, target = _begin(layout, facts, resume=True)
         facts = read_facts(target)
-        with open_writer(live, read_facts(live).dimensions) as old:
+        with open_writer(live, before.dimensions) as old:
             tally = _embed_again(old, target, facts, embedder, options, meter or silent)
         layout.write(live=target.name, building=None, kept=(*layout.kept, live.name))
     return tally
+
+
+def _wanted(embedder: Encoder, options: Options, before: Facts) -> Facts:
+    """What a re-embedding makes: what was not asked for is as it was, where the model offers that."""
+    same = embedder.fingerprint() == before.fingerprint
+    asked = replace(
+        options,
+        chunk_tokens=options.chunk_tokens or before.chunk_tokens,
+        dimensions=before.dimensions if options.dimensions is None and same else options.dimensions,
+        model=options.model or before.model if same else options.model,
+    )
+    facts = new_facts(embedder, asked, Path(before.root))
+    return replace(facts, root=before.root, purpose="reindex")
+
+
+def _is_as_before(layout: Layout, facts: Facts, before: Facts) -> bool:
+    """Whether the live generation is what is wanted, and none like it is half done."""
+    if layout.building is not None and _same_work(layout.generation(layout.building), facts):
+        return False
+    # Neither who made it nor how its model is called, or reached, changes a vector.
+    deciding = attrgetter(
+        *("fingerprint", "dimensions", "chunk_tokens", "cutting_version"),
+        *("precision", "candidates", "lengths"),
+    )
+    same: bool = deciding(facts) == deciding(before)
+    return same
+
+
+def _documents(generation: Generation) -> int:
+    ledger = read_only_ledger(generation)
+    try:
+        return ledger.standing()[0]
+    finally:
+        ledger.close()
 
 
 def _check_nothing_half_done(layout: Layout) -> None:
@@ -116,10 +160,11 @@ def _check_nothing_half_done(layout: Layout) -> None:
     except IndexDamagedError:
         return
     if facts.purpose == "reindex":
+        finish = reindexing_as(read_facts(layout.generation()), facts, layout.folder)
         raise InputError(
             f"a re-embedding with {facts.model} is half done in {layout.folder}",
-            hint=f"finish it: biencoder reindex {layout.folder} --model {facts.model}; "
-            "or give it up: compact --purge",
+            hint=f"finish it: {finish}; "
+            f"or give it up: biencoder compact {shlex.quote(str(layout.folder))} --purge",
         )
 
 
@@ -129,6 +174,8 @@ def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Gener
         left = layout.generation(layout.building)
         if resume and _same_work(left, facts):
             return layout, left
+        if resume:
+            _tell_given_up(left)
         remove(layout, [left.folder] if left.folder.exists() else [])
     name = layout.next_name()
     target = layout.generation(name)
@@ -139,6 +186,22 @@ def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Gener
     sync_file(layout.folder)
     write_facts(target, facts)
     return layout, target
+
+
+def _tell_given_up(left: Generation) -> None:
+    try:
+        facts = read_facts(left)
+        done = _documents(left)
+    except IndexDamagedError:
+        return
+    if facts.purpose == "reindex":
+        warnings.warn(
+            f"a re-embedding with {facts.model} ({facts.dimensions:,} dimensions, passages of up to "
+            f"{facts.chunk_tokens:,} tokens) was half done and is given up: "
+            f"{done:,} documents of it are dropped",
+            RecoveryWarning,
+            stacklevel=4,
+        )
 
 
 def _same_work(left: Generation, facts: Facts) -> bool:

@@ -8,15 +8,8 @@ from dataclasses import replace
 from biencoder.index.feed import Document, Part
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import FileEnd
-from biencoder.index.plan import (
-    Job,
-    Plan,
-    misfit,
-    own_metadata,
-    row_hash,
-    row_source,
-    taken_over,
-)
+from biencoder.index.metadata import misfit, own_metadata, taken_over
+from biencoder.index.plan import Job, Plan, row_hash, row_source
 from biencoder.index.rows import CORE, INNER
 from biencoder.reading.file_text import FileText, ReadFailure
 from biencoder.reading.pool import ReaderPool
@@ -44,6 +37,7 @@ def _file_document(job: Job, found: FileText | ReadFailure) -> Document:
         title=found.title,
         parts=tuple(Part(page.number, page.text) for page in found.pages),
         markdown=found.markdown,
+        remarks=found.remarks,
         ends=FileEnd(job.sha256, found.notes),
     )
 

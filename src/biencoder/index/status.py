@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.store import Store
+from biencoder.index.table_files import UNFINISHED
 from biencoder.index.writer import ACKNOWLEDGED
 
 
@@ -33,8 +34,9 @@ class Beside:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """version: the acknowledged one, None before a first commit. planned: documents that a run was
-    to do and did not come to. failures: source and reason. fragments: pieces of the table, None
-    where it cannot be opened; damage says why. bytes: on the disk, by part. set_aside: files that
+    to do and did not come to. failures: source and reason. notes: by file or document, what of it is
+    not in the index, or hardly readable for the model. fragments: pieces of the table, None where it
+    cannot be opened; damage says why. bytes: on the disk, by part. set_aside: damaged files that
     recovery moved out of the way.
     """
 
@@ -45,6 +47,7 @@ class Status:
     chunks: int
     planned: int
     failures: Mapping[str, str]
+    notes: Mapping[str, tuple[str, ...]]
     fragments: int | None
     damage: str
     bytes: Mapping[str, int]
@@ -67,6 +70,7 @@ def read_status(folder: str | Path) -> Status:
         documents, chunks = ledger.standing()
         counts = ledger.counts()
         failures = {entry.source: entry.reason for entry in ledger.entries("failed")}
+        notes = _notes(ledger)
     finally:
         ledger.close()
     version = None if acknowledged is None else int(acknowledged["version"])
@@ -79,13 +83,32 @@ def read_status(folder: str | Path) -> Status:
         chunks=chunks,
         planned=counts["planned"] + counts["embedded"],
         failures=failures,
+        notes=notes,
         fragments=fragments,
         damage=damage,
         bytes=_bytes_by_part(layout),
-        set_aside=sum(1 for place in _aside(live) for _ in files_below(place)),
+        set_aside=sum(not _is_unfinished(live, path) for path in _all_aside(live)),
         kept=tuple(_beside(layout.generation(name)) for name in layout.kept),
         building=None if layout.building is None else _beside(layout.generation(layout.building)),
     )
+
+
+def _notes(ledger: Ledger) -> dict[str, tuple[str, ...]]:
+    notes = {file: end.notes for file, end in ledger.files().items() if end.notes}
+    for source, remark in ledger.remarked().items():
+        notes[source] = (*notes.get(source, ()), remark)
+    return notes
+
+
+def _all_aside(generation: Generation) -> Iterator[Path]:
+    return (path for place in _aside(generation) for path in files_below(place))
+
+
+def _is_unfinished(generation: Generation, path: Path) -> bool:
+    """Whether it is only what a stopped writer was about to do: nobody misses it."""
+    if not path.is_relative_to(generation.quarantine):
+        return False
+    return path.relative_to(generation.quarantine).parts[0].endswith(UNFINISHED)
 
 
 def _fragments(generation: Generation, version: int | None) -> tuple[int | None, str]:

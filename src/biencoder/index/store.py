@@ -7,7 +7,7 @@ typed expressions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -81,6 +81,28 @@ class Store:
         fields = [pa.field(name, ARROW[kind]) for name, kind in sorted(columns.items())]
         with _told(self._table.uri):
             self._table.add_columns(pa.schema(fields))
+
+    def holds_large(self, column: str) -> bool:
+        """Whether a column of whole numbers holds one that as a fraction would be rounded."""
+        for batch in self.scan([column]):
+            try:
+                batch.column(column).cast(pa.float64())
+            except pa.ArrowInvalid:
+                return True
+        return False
+
+    def widen(self, columns: Iterable[str]) -> None:
+        """Columns of whole numbers become columns of fractions: some versions.
+
+        LanceDB changes no type in place, so each is copied under another name and takes the old one's.
+        """
+        with _told(self._table.uri):
+            for name in columns:
+                # No field has a blank in its name, nor a backquote (`reading/rows.py`).
+                draft = f"{name} as number"
+                self._table.add_columns({draft: f"cast(`{name}` as double)"})
+                self._table.drop_columns([name])
+                self._table.alter_columns({"path": draft, "rename": name})
 
     def delete_sources(self, sources: Sequence[str]) -> None:
         """Remove every row of these documents: one version."""

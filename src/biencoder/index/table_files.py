@@ -12,6 +12,8 @@ from biencoder.index.durable import disk_errors, files_below, sync_file
 from biencoder.index.layout import Generation
 
 HINT = "_versions/latest_version_hint.json"
+# How the folders end in which nothing lies but what a stopped writer was about to do.
+UNFINISHED = "-unfinished"
 _TAIL = 64
 # The last bytes of every file of Lance's own format.
 _MAGIC = b"LANC"
@@ -68,12 +70,13 @@ def is_whole(path: Path, size: int) -> bool:
         return False
 
 
-def set_aside(generation: Generation, names: Iterable[str]) -> None:
+def set_aside(generation: Generation, names: Iterable[str], *, damaged: bool = True) -> None:
     """Move files out of the table's folder, keeping their names; nothing is deleted.
 
-    Raises OutputError where the system refuses.
+    damaged: else they are what a writer that was stopped had not acknowledged. Raises OutputError
+    where the system refuses.
     """
-    aside = generation.quarantine / moment()
+    aside = generation.quarantine / f"{moment()}{'' if damaged else UNFINISHED}"
     with disk_errors(aside):
         for name in names:
             path, target = generation.table / name, aside / name

@@ -20,8 +20,8 @@ from biencoder.index.facts import Facts, check_query_model, read_facts
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import Generation, read_layout
 from biencoder.index.ledger import Ledger
-from biencoder.index.lock import writing
-from biencoder.index.mirror import Mirror, open_mirror
+from biencoder.index.lock import reading_alone
+from biencoder.index.mirror import Mirror, has_mirror, open_mirror
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.plan import make_plan, row_source
 from biencoder.index.search import Snapshot, dense_ranking
@@ -72,13 +72,13 @@ class Verification:
 def verify(folder: str | Path, *, sample: int = SAMPLE, meter: Meter | None = None) -> Verification:
     """Compare everything, and ask ``sample`` stored vectors for their neighbours.
 
-    Holds the writer's lock, for what changes meanwhile would look like a fault. Raises InputError,
+    Keeps writers away, for what changes meanwhile would look like a fault. Raises InputError,
     LockedError, and IndexDamagedError where there is no account to compare with.
     """
     if sample < 0:
         raise InputError(f"sample is {sample}; give 0 or more passages")
     place = Path(folder)
-    with writing(read_layout(place).lock, verb="verify"):
+    with reading_alone(read_layout(place).lock, verb="verify"):
         generation = read_layout(place).generation()
         ledger = read_only_ledger(generation)
         try:
@@ -163,8 +163,10 @@ class _Run:
         except (OSError, ValueError) as error:
             check.wrong(f"it cannot be read: {error}")
             return None
-        if mirror is None:
-            check.wrong("there is none that is whole; searching makes it anew")
+        if mirror is None and has_mirror(self.generation.mirror, self.facts, self.version):
+            check.wrong("it is not whole; searching makes it anew")
+        elif mirror is None:
+            check.not_yet = "not made yet; the end of a run makes it, or searching"
         return mirror
 
     def _rows(self, store: Store, mirror: Mirror | None) -> None:
@@ -197,13 +199,16 @@ class _Run:
     def _full_text(self, store: Store) -> None:
         check = self._check("full text")
         check.looked_at = store.rows()
-        if check.looked_at and not store.words_complete():
+        if check.looked_at == 0 or store.words_complete():
+            return
+        if _unfinished(self.ledger):
+            check.not_yet = "not over every passage yet; the end of a run makes it so"
+        else:
             check.wrong("its index does not cover every passage")
 
     def _sources(self, columns: Mapping[str, ColumnType]) -> Sources:
         check = self._check("sources")
-        counts = self.ledger.counts()
-        planned = counts["planned"] + counts["embedded"]
+        planned = _unfinished(self.ledger)
         try:
             with self.meter("hashing", None, "files") as tick:
                 plan = make_plan(Path(self.facts.root), self.ledger, columns, tick=tick)
@@ -255,3 +260,9 @@ class _Run:
                 wanted += len(best)
                 tick(1)
         return found / wanted
+
+
+def _unfinished(ledger: Ledger) -> int:
+    """Documents that the last run was to do and did not come to."""
+    counts = ledger.counts()
+    return counts["planned"] + counts["embedded"]

@@ -21,13 +21,14 @@ _SHOWN = 5
 @dataclass
 class Check:
     """One question. looked_at: how many things were compared; faults: how many of them are wrong;
-    first: the first few, in words.
+    first: the first few, in words; not_yet: why nothing is there to be looked at, which is no fault.
     """
 
     name: str
     looked_at: int = 0
     faults: int = 0
     first: list[str] = field(default_factory=list)
+    not_yet: str = ""
 
     def wrong(self, what: str) -> None:
         """One more fault."""

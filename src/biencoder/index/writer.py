@@ -63,6 +63,10 @@ class Writer:
         """The columns of metadata that the table has."""
         return metadata_columns(self.store.schema)
 
+    def widens(self, column: str) -> bool:
+        """Whether a column could hold fractions and lose nothing; one that is not there yet can."""
+        return self.columns.get(column) != "integer" or not self.store.holds_large(column)
+
     def plan(self, entries: Iterable[Entry]) -> None:
         """Note what is wanted before the work on it begins."""
         with self.ledger.transaction():
@@ -139,10 +143,14 @@ class Writer:
         return replace(before, state="embedded", wanted=entry.wanted, reason="")
 
     def _add(self, table: pa.Table) -> None:
-        new = metadata_columns(table.schema)
-        missing = {name: kind for name, kind in new.items() if name not in self.columns}
+        new, there = metadata_columns(table.schema), self.columns
+        missing = {name: kind for name, kind in new.items() if name not in there}
         if missing:
             self.store.add_columns(missing)
+        # The plan saw a fraction where the table has whole numbers so far.
+        narrow = [n for n, kind in new.items() if (kind, there.get(n)) == ("number", "integer")]
+        if narrow:
+            self.store.widen(narrow)
         self.store.add(_widened(table, self.store.schema))
 
     def _delete(self, sources: Sequence[str]) -> None:

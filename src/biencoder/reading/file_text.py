@@ -28,7 +28,7 @@ class PageText:
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """A file that was read; ``notes`` are what a person should know of it, one sentence each.
+    """A file that was read; ``notes`` say what of it was lost, ``remarks`` how all of it was read.
 
     ``title`` is "" where the file has none; ``markdown`` says that the text is Markdown.
     """
@@ -37,6 +37,7 @@ class FileText:
     pages: tuple[PageText, ...]
     markdown: bool
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,15 @@ def _refused_file(path: Path, found: os.stat_result) -> ReadFailure | None:
     return None
 
 
+def listed_name(path: Path, base: Path) -> str:
+    """A file's name below a folder as an index keeps it; bytes that are not UTF-8 are escaped.
+
+    >>> listed_name(Path(os.fsdecode(b"docs/caf\\xe9.txt")), Path("docs"))
+    'caf\\\\xe9.txt'
+    """
+    return os.fsencode(path.relative_to(base).as_posix()).decode("utf-8", "backslashreplace")
+
+
 def _is_unicode(name: str) -> bool:
     try:
         name.encode("utf-8")

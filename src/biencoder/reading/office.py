@@ -36,9 +36,9 @@ def read_html(data: bytes, limits: Limits) -> FileText:
     text, note = decode(data, declared[1].decode("ascii") if declared else None)
     from markitdown.converters import HtmlConverter
 
-    markdown, title, notes = _converted(HtmlConverter(), text.encode("utf-8"), ".html")
-    notes = (*((note,) if note else ()), *notes)
-    return _file_text(title, (PageText(None, markdown),), notes, limits)
+    markdown, title, remarks = _converted(HtmlConverter(), text.encode("utf-8"), ".html")
+    remarks = (*((note,) if note else ()), *remarks)
+    return _file_text(title, (PageText(None, markdown),), remarks, limits)
 
 
 def read_docx(data: bytes, limits: Limits) -> FileText:
@@ -46,8 +46,8 @@ def read_docx(data: bytes, limits: Limits) -> FileText:
     check_archive(data, ".docx", limits)
     from markitdown.converters import DocxConverter
 
-    markdown, title, notes = _converted(DocxConverter(), data, ".docx")
-    return _file_text(title, (PageText(None, markdown),), notes, limits)
+    markdown, title, remarks = _converted(DocxConverter(), data, ".docx")
+    return _file_text(title, (PageText(None, markdown),), remarks, limits)
 
 
 def read_pptx(data: bytes, limits: Limits) -> FileText:
@@ -55,8 +55,8 @@ def read_pptx(data: bytes, limits: Limits) -> FileText:
     check_archive(data, ".pptx", limits)
     from markitdown.converters import PptxConverter
 
-    markdown, title, notes = _converted(PptxConverter(), data, ".pptx")
-    return _file_text(title, _slides(markdown), notes, limits)
+    markdown, title, remarks = _converted(PptxConverter(), data, ".pptx")
+    return _file_text(title, _slides(markdown), remarks, limits)
 
 
 OFFICE_READERS: dict[Kind, Callable[[bytes, Limits], FileText]] = {
@@ -67,10 +67,10 @@ OFFICE_READERS: dict[Kind, Callable[[bytes, Limits], FileText]] = {
 
 
 def _converted(converter: Any, data: bytes, suffix: str) -> tuple[str, str, tuple[str, ...]]:
-    """Markdown, title, notes."""
+    """Markdown, title, remarks."""
     from markitdown import StreamInfo
 
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     info = StreamInfo(extension=suffix, charset="utf-8")
     with warnings.catch_warnings():
         # Remarks about markup that is not quite as it should be; the text comes all the same.
@@ -78,10 +78,10 @@ def _converted(converter: Any, data: bytes, suffix: str) -> tuple[str, str, tupl
         try:
             result = converter.convert(io.BytesIO(data), info, strict=True)
         except RecursionError:
-            notes = ("nested too deeply for Markdown; read as plain text",)
+            remarks = ("nested too deeply for Markdown; read as plain text",)
             result = converter.convert(io.BytesIO(data), info)
     markdown = _INLINE_PICTURE.sub(r"\1", result.markdown)
-    return markdown, sensible_title(result.title or ""), notes
+    return markdown, sensible_title(result.title or ""), remarks
 
 
 def _slides(markdown: str) -> tuple[PageText, ...]:
@@ -98,7 +98,7 @@ def _slides(markdown: str) -> tuple[PageText, ...]:
 
 
 def _file_text(
-    title: str, pages: tuple[PageText, ...], notes: tuple[str, ...], limits: Limits
+    title: str, pages: tuple[PageText, ...], remarks: tuple[str, ...], limits: Limits
 ) -> FileText:
     characters = sum(len(page.text) for page in pages)
     if characters > limits.max_characters:
@@ -110,4 +110,4 @@ def _file_text(
     if not title:
         titles = (sensible_title(Headings(page.text).title) for page in pages)
         title = next(filter(None, titles), "")
-    return FileText(title, pages, markdown=True, notes=notes)
+    return FileText(title, pages, markdown=True, remarks=remarks)

@@ -28,4 +28,4 @@ def read_plain(path: Path, kind: Kind, limits: Limits) -> FileText | ReadFailure
         return ReadFailure("holds no text")
     markdown = kind == "markdown"
     title = sensible_title(Headings(text).title) if markdown else ""
-    return FileText(title, (PageText(None, text),), markdown, (note,) if note else ())
+    return FileText(title, (PageText(None, text),), markdown, remarks=(note,) if note else ())

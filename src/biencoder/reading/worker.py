@@ -3,7 +3,7 @@
 Request     {"path": ..., "kind": ..., "leave_out": [page, ...]}
 Answers     {"page": number}                            before each page of a PDF
             {"number": ..., "text": ...}                each page, once the whole file is read
-            {"title": ..., "markdown": ..., "notes": [...]}    last, or instead of it all:
+            {"title": ..., "markdown": ..., "notes": [...], "remarks": [...]}    last, or instead:
             {"failure": reason}
 
 Started by ``biencoder.reading.worker_process`` with the limits as JSON in its only argument.
@@ -95,7 +95,12 @@ def _answers(
     else:
         for page in text.pages:
             yield {"number": page.number, "text": page.text}
-        yield {"title": text.title, "markdown": text.markdown, "notes": text.notes}
+        yield {
+            "title": text.title,
+            "markdown": text.markdown,
+            "notes": text.notes,
+            "remarks": text.remarks,
+        }
 
 
 def _read(request: dict[str, Any], limits: Limits, answers: BinaryIO) -> FileText:

@@ -124,4 +124,10 @@ class WorkerProcess:
 
 
 def _file_text(answer: dict[str, Any], pages: list[PageText]) -> FileText:
-    return FileText(answer["title"], tuple(pages), answer["markdown"], tuple(answer["notes"]))
+    return FileText(
+        answer["title"],
+        tuple(pages),
+        answer["markdown"],
+        tuple(answer["notes"]),
+        tuple(answer["remarks"]),
+    )

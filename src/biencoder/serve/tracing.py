@@ -38,7 +38,8 @@ def provider(processor: SpanProcessor | None = None) -> TracerProvider:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise MissingExtraError(
-            "traces need OpenTelemetry", hint="pip install 'biencoder[otel]'"
+            "traces need OpenTelemetry",
+            hint="in biencoder's source folder: pip install -c constraints.txt -e '.[otel]'",
         ) from error
     # What the environment says about the service wins over our name for it.
     resource = Resource({"service.name": "biencoder"}).merge(OTELResourceDetector().detect())

@@ -7,14 +7,20 @@ every text, so that checkpoints with random weights can be run and timed.
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 BEGIN, END = "<|begin_of_text|>", "<|end_of_text|>"
 
 
 def byte_level_tokenizer(*, bos: int, eos: int) -> str:
-    """``tokenizer.json`` with bytes as ids 0 to 255, which adds BOS and never EOS."""
-    vocabulary = {piece: index for index, piece in enumerate(_byte_pieces())}
+    """``tokenizer.json`` with a piece a byte, which adds BOS and never EOS.
+
+    Bytes have the ids from 0 on without those of BOS and EOS: with two pieces on one id, an ordinary
+    letter would read as the beginning of a text.
+    """
+    free = (index for index in count() if index not in (bos, eos))
+    vocabulary = dict(zip(_byte_pieces(), free, strict=False))
     vocabulary |= {BEGIN: bos, END: eos}
     tokenizer: dict[str, Any] = {
         "version": "1.0",

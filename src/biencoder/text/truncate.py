@@ -47,7 +47,18 @@ def cut_tokens(tokens: IntArray, max_tokens: int, truncate: Truncate, kept: int)
 def too_long(row: int, tokens: int, max_tokens: int, *, at_least: bool) -> TooLongError:
     """The error for a text that may not be cut, with both numbers."""
     how_many = f"at least {tokens:,}" if at_least else f"{tokens:,}"
+    told = f"{how_many} tokens with its prompt; the model reads at most {max_tokens:,}"
     return TooLongError(
-        f"text {row} has {how_many} tokens with its prompt; the model reads at most {max_tokens:,}",
+        f"text {row} has {told}",
         hint='split it, or allow cutting with truncate="END" (keep the beginning) or "START"',
+        told=told,
+    )
+
+
+def question_too_long(error: TooLongError) -> TooLongError:
+    """The same error where the text is somebody's one question: a question is not cut or split."""
+    return TooLongError(
+        f"the question is too long: {error.told}",
+        hint="ask in fewer words",
+        told=error.told,
     )

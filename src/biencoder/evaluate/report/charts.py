@@ -197,10 +197,12 @@ def _swatch(style: int, lines: bool, solid: bool) -> Html:
 
 def difference_bar(low: float, value: float, high: float, reach: float) -> Html:
     """A difference with its interval on a line whose middle is zero; ``reach`` is half of it."""
-    x = Scale(-reach or -1, reach or 1, 4, 136)
+    x = Scale(-reach or -1, reach or 1, 6, 138)
     parts = [
-        line(x(0), 0, x(0), 16, "axis"),
+        line(6, 8, 138, 8, "grid"),
+        line(x(0), 1, x(0), 15, "axis"),
         line(x(low), 8, x(high), 8, "line s0"),
+        *(line(x(end), 3, x(end), 13, "line s0") for end in (low, high)),
         tag("circle", cx=x(value), cy=8, r=3.5, class_="mark s0"),
     ]
-    return tag("svg", *parts, viewBox="0 0 140 16", class_="difference", aria_hidden="true")
+    return tag("svg", *parts, viewBox="0 0 144 16", class_="difference", aria_hidden="true")

@@ -13,6 +13,7 @@ from biencoder.evaluate.report.markup import (
     foreign,
     joined,
     section,
+    short,
     table,
     tag,
     td,
@@ -143,7 +144,7 @@ def _model_row(system: str, facts: Any, forms: str) -> Html:
     return tr(
         th(foreign(system), scope="row"),
         td(foreign(str(facts.get("name", "–")))),
-        td(tag("code", foreign(str(facts.get("fingerprint") or "–")))),
+        td(short(str(facts.get("fingerprint") or "–"))),
         td(_prompts(prompts) if prompts else "–"),
         td(foreign(str(facts.get("dtype", "–")))),
         count_cell(limit),
@@ -173,7 +174,7 @@ def _data(material: Material) -> Html:
     for dataset, members in by_dataset(material.entries).items():
         data = members[0].result.data
         cells = [count_cell(data.get(what)) for what in counts]
-        digest = td(tag("code", str(data.get("digest", "–"))), class_="digest")
+        digest = td(short(str(data.get("digest", "–"))))
         rows.append(tr(th(foreign(dataset), scope="row"), *cells, digest))
     return table("Data", [head], rows) if rows else Html("")
 

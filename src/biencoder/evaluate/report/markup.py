@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from biencoder.evaluate.report.words import one_line, visible
 
+_DIGITS, _WHOLE = 12, 16
 _VOID = frozenset({"br", "meta", "link", "hr"})
 
 
@@ -38,6 +39,16 @@ def joined(parts: Iterable[str], between: str = "") -> Html:
 def foreign(text: str, limit: int = 300) -> Html:
     """Somebody's text: on one line, cut, and unable to turn the direction of its neighbours."""
     return tag("bdi", one_line(text, limit) or "(empty)", dir="auto")
+
+
+def short(digest: str) -> Html:
+    """The first twelve digits of a hash; the whole of it shows where a pointer rests.
+
+    A fingerprint is whole with its sixteen: it is compared with what other verbs print.
+    """
+    if len(digest) <= _WHOLE:
+        return tag("code", foreign(digest))
+    return tag("code", foreign(digest[:_DIGITS]), title=one_line(digest))
 
 
 def th(*content: str, scope: str = "col", **attributes: object) -> Html:

@@ -31,8 +31,13 @@ def _installation(material: Material) -> list[str]:
         str((entry.result.conditions.get("versions") or {}).get("biencoder", ""))
         for entry in material.entries
     )
-    pinned = f"=={versions[0]}" if len(versions) == 1 and versions[0] else ""
-    return [f"pip install 'biencoder[eval]{one_line(pinned, 40)}'"]
+    release = (
+        f" of release {one_line(versions[0], 40)}" if len(versions) == 1 and versions[0] else ""
+    )
+    return [
+        f"# in biencoder's source folder{release}",
+        "pip install -c constraints.txt -e '.[eval]'",
+    ]
 
 
 def _commands(material: Material) -> Iterator[str]:
