@@ -106,7 +106,7 @@ def test_a_gzip_bomb_is_counted_unpacked() -> None:
     assert error.code == "body_too_large"
 
 
-@pytest.mark.parametrize("damage", [b"no gzip", gzip.compress(b"{}")[:-9]])
+@pytest.mark.parametrize("damage", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-9]])
 def test_damaged_gzip_is_no_json(damage: bytes) -> None:
     assert refused(damage, content_encoding="gzip").code == "invalid_json"
 
