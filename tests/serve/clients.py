@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.serve.test_run import process
+from tests.serve.running import process
 from tests.serve.wire_client import mini
 
 from biencoder.embedder.notices import TruncationWarning

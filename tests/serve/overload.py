@@ -16,7 +16,7 @@ import psutil
 
 sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
 
-from tests.serve.test_run import Process
+from tests.serve.running import Process
 
 from load_client import Answer, Line, Reply, closed_loop, open_loop, post
 

@@ -15,7 +15,7 @@ from tests.serve.engines import Gate, until
 from tests.serve.listening import Line, Site, embedding, post, visiting
 from tests.serve.overload import Asked, closed_loop, embed_request, overload, port_of
 from tests.serve.overload import Line as Caller
-from tests.serve.test_run import PATIENCE, Process, process
+from tests.serve.running import PATIENCE, Process, process
 
 from biencoder.embedder.embedder import Embedder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.serve.overload import Asked, Seen, closed_loop, embed_request, overload, port_of
-from tests.serve.test_run import Process, process
+from tests.serve.running import Process, process
 
 from biencoder.config.family import NEMOTRON_1B
 from biencoder.embedder.device import CPU_TOKEN_BUDGET

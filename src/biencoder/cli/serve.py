@@ -83,7 +83,8 @@ def run(
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
     feedback: Annotated[
-        Path | None, typer.Option(help="Folder of judgements; beside the index without this.")
+        Path | None,
+        typer.Option(help="Folder of judgements; without this, the index's own folder feedback."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
