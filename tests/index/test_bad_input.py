@@ -96,8 +96,13 @@ def test_ctrl_c_in_the_middle_of_a_commit_waits_for_its_end(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Store, "add", pressed)
-    with pytest.raises(KeyboardInterrupt):
-        made_index.index(source, to)
+    # A process that a shell put into the background has it ignored from its birth.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made_index.index(source, to)
+    finally:
+        signal.signal(signal.SIGINT, before)
     stopped = made_index.contents(to)
     assert len(set(stopped.ids)) == len(stopped.ids) > 0
     assert stopped.checksums == made_index.acknowledged(made_index.live(to))
