@@ -24,6 +24,7 @@ FLOORS: dict[str, float] = {
     "text": 3,
     "batching": 3,
     "corpus": 3,
+    "pages": 3,
     "reading": 3.5,
     "embedder": 4,
     "diagnosis": 5,
@@ -35,7 +36,9 @@ FLOORS: dict[str, float] = {
     "recipes": 7.5,
     "cli": 8,
 }
-TORCHLESS = {"errors", "types", "drafts", "config", "text", "batching", "corpus", "reading"}
+TORCHLESS = {
+    *("errors", "types", "drafts", "config", "text", "batching", "corpus", "pages", "reading"),
+}
 # errors is the ground that even types may stand on; the others on one floor are strangers.
 NEIGHBOURS = {("types", "errors")}
 

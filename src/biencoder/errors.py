@@ -3,7 +3,8 @@
     BiencoderError                     HTTP status
     ├── InputError                     400   a text, a file or an option that cannot be used
     │   ├── TooLongError               400   more tokens than the model reads
-    │   └── DimensionError             400   a vector size that the model does not offer
+    │   ├── DimensionError             400   a vector size that the model does not offer
+    │   └── ImageError                 400   an image that cannot be opened, or is not allowed
     ├── UnknownModelError              404   no such name, folder or cached checkpoint
     ├── CheckpointError                500   weights or tokenizer incomplete, misshapen, not finite
     │   └── ConfigError                500   config.json says something this library must not guess
@@ -60,6 +61,10 @@ class TooLongError(InputError):
 
 class DimensionError(InputError):
     """A vector size that the model was not trained to offer."""
+
+
+class ImageError(InputError):
+    """An image that cannot be opened as given: damaged, too large, or of a kind not allowed."""
 
 
 class UnknownModelError(BiencoderError):

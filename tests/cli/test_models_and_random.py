@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.commands import fails, run, succeeds
@@ -14,7 +15,7 @@ PARAMETERS = {
     "nvidia/llama-embed-nemotron-8b": 7_504_924_672,
     "nvidia/llama-nemotron-embed-1b-v2": 1_235_814_400,
     "nvidia/llama-3.2-nemoretriever-300m-embed-v2": 569_415_680,
-    "nvidia/llama-nemotron-embed-vl-1b-v2": None,
+    "nvidia/llama-nemotron-embed-vl-1b-v2": 1_678_252_480,
 }
 
 
@@ -31,6 +32,27 @@ def test_json_lists_the_family_with_its_parameters_and_limits() -> None:
     assert [models[id_]["commercial_use"] for id_ in list(PARAMETERS)[:3]] == [False, False, True]
 
 
+def test_json_tells_of_page_images_where_a_model_sees_them() -> None:
+    _, out, _ = run("models", "--json")
+    models = {model["id"]: model for model in json.loads(out)}
+    pages = models.pop("nvidia/llama-nemotron-embed-vl-1b-v2")["pages"]
+    assert pages == {
+        "modalities": ["text", "image", "image_text"],
+        "parameters_run": 1_663_014_128,
+        "max_tiles": 6,
+        "thumbnail": True,
+        "tokens_per_tile": 256,
+        "limits": {"query": 512, "text": 8192, "image": 2048, "image_text": 10240},
+    }
+    assert all(model["pages"] is None for model in models.values())
+
+
+def test_the_card_says_which_parameters_run_and_how_many_tiles_there_are() -> None:
+    output = " ".join(succeeds("models").split())
+    assert "1,678,252,480, of which 1,663,014,128 run" in output
+    assert "up to 6 tiles and a thumbnail, 256 tokens a tile" in output
+
+
 def test_the_300m_is_said_to_have_no_public_weights() -> None:
     output = " ".join(succeeds("models").split())
     assert "No public weights" in output
@@ -39,9 +61,16 @@ def test_the_300m_is_said_to_have_no_public_weights() -> None:
 
 def test_random_refuses_what_cannot_be_made(tmp_path: Path) -> None:
     fails("did you mean", "random", "1bb", "--to", tmp_path / "x")
-    fails("page tower", "random", "vl", "--to", tmp_path / "x")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").touch()
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_disk_too_small_is_told_before_a_byte_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little = SimpleNamespace(free=10**9)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: little)
+    fails("takes 3.4 GB, and 1.0 GB are free", "random", "vl", "--to", tmp_path / "x")
+    fails("takes 2.5 GB, and 1.0 GB are free", "random", "1b", "--to", tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 

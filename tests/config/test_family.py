@@ -7,6 +7,7 @@ import pytest
 from biencoder.config.family import FAMILY, find_member, member_named
 from biencoder.errors import UnknownModelError
 from biencoder.models.checkpoint import count_parameters
+from biencoder.models.page_checkpoint import count_page_parameters
 
 # (parameters, tensors) from the models' cards and exact counting, see the notes on the text models.
 COUNTS = {
@@ -22,6 +23,14 @@ def test_sizes_give_the_published_number_of_parameters(id_: str) -> None:
     config = member_named(id_).config
     assert config is not None
     assert (count_parameters(config), len(config.tensor_shapes())) == COUNTS[id_]
+
+
+def test_sizes_of_the_page_model_give_the_published_number_of_parameters() -> None:
+    pages = member_named("vl").pages
+    assert pages is not None
+    counted = count_page_parameters(pages)
+    assert (counted.stored, counted.run) == (1_678_252_480, 1_663_014_128)
+    assert len(pages.tensor_shapes()) + len(pages.head_shapes()) == 600
 
 
 def test_each_models_commercial_use_is_what_its_licence_says() -> None:

@@ -12,17 +12,24 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tests import tiny_pages
 from tokenizers import Tokenizer
 
 from biencoder.config.family import FAMILY, MINI, Member, member_named
 from biencoder.config.model import LlamaConfig
+from biencoder.config.page_dialect import parse_page_config
 from biencoder.diagnosis import probes
+from biencoder.embedder import random_checkpoint
 from biencoder.embedder.embedder import Embedder
-from biencoder.embedder.random_checkpoint import write_random_checkpoint
-from biencoder.errors import InputError, OutputError
+from biencoder.embedder.random_checkpoint import (
+    random_checkpoint_bytes,
+    write_random_checkpoint,
+)
+from biencoder.errors import OutputError
+from biencoder.models.page_checkpoint import load_page_model
 from biencoder.text.byte_level import byte_level_tokenizer
 
-MEMBERS = [member for member in FAMILY if member.config is not None]
+MEMBERS = [member for member in FAMILY if member.pages is None]
 
 
 def cut_down(member: Member) -> LlamaConfig:
@@ -92,16 +99,63 @@ def test_a_random_checkpoint_says_in_three_places_that_it_is_random(tmp_path: Pa
     assert json.loads((folder / "config.json").read_text())["model_type"] == "llama_bidirec"
 
 
-def test_no_random_checkpoint_of_the_page_model_and_none_over_another_folder(
-    tmp_path: Path,
-) -> None:
-    with pytest.raises(InputError, match="page tower"):
-        write_random_checkpoint(member_named("vl"), tmp_path / "vl", seed=0)
+def test_a_random_checkpoint_is_never_written_over_another_folder(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         write(member_named("1b"), tmp_path / "full")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+
+
+PAGES = replace(
+    tiny_pages.CONFIG, text=replace(tiny_pages.CONFIG.text, bos_token_id=256, eos_token_id=257)
+)
+
+
+def test_a_cut_down_random_page_checkpoint_is_laid_out_as_the_published_one(tmp_path: Path) -> None:
+    folder = tmp_path / "random"
+    written = write_random_checkpoint(member_named("vl"), folder, seed=5, config=PAGES)
+    with safe_open(folder / "model.safetensors", framework="pt") as tensors:
+        names = set(tensors.keys())
+        assert written == 2 * sum(tensors.get_tensor(name).numel() for name in names)
+    assert names == set(tiny_pages.nested(tiny_pages.weights() | tiny_pages.head_weights()))
+    raw, processor = (
+        json.loads((folder / name).read_text()) for name in ("config.json", "processor_config.json")
+    )
+    assert (raw["max_input_tiles"], processor["max_input_tiles"]) == (2, 6)
+    config = parse_page_config(raw, processor)
+    assert config == PAGES
+    model = load_page_model(folder, config, dtype=torch.float32, device=torch.device("cpu"))
+    states = model.see(tiny_pages.tiles(2))
+    assert states.isfinite().all()
+    assert not torch.equal(states[0], states[1])
+    assert model.vision_model.post_layernorm.bias.count_nonzero() == 0
+    assert model.vision_model.post_layernorm.weight.eq(1).all()
+
+
+def test_the_tokenizer_of_a_random_page_checkpoint_has_the_image_tokens_and_fills_the_table(
+    tmp_path: Path,
+) -> None:
+    write_random_checkpoint(member_named("vl"), tmp_path / "random", seed=0, config=PAGES)
+    tokenizer = Tokenizer.from_file(str(tmp_path / "random" / "tokenizer.json"))
+    names = ("<img>", "</img>", "<IMG_CONTEXT>")
+    assert [tokenizer.token_to_id(name) for name in names] == [300, 301, 302]
+    added = sorted(tokenizer.get_added_tokens_decoder())
+    assert added == [256, 257, *range(300, 310)]
+    assert tokenizer.encode("a<img><IMG_CONTEXT></img> b").ids[1:-2] == [97, 300, 302, 301]
+
+
+def test_the_sizes_of_the_real_page_model_take_what_was_counted() -> None:
+    assert random_checkpoint_bytes(member_named("vl")) == 2 * 1_678_252_480
+    assert random_checkpoint_bytes(member_named("1b")) == 2 * 1_235_814_400
+
+
+def test_special_tokens_of_the_real_page_model_have_their_published_ids() -> None:
+    recipe = random_checkpoint._recipe(member_named("vl"), None)
+    assert recipe.special["<img>"] == 128256
+    assert recipe.special["</img>"] == 128257
+    assert recipe.special["<IMG_CONTEXT>"] == 128258
+    assert sorted(recipe.special.values()) == list(range(128256, 128266))
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: str(member.name))

@@ -48,7 +48,9 @@ def test_the_samples_are_those_of_the_cards() -> None:
     np.testing.assert_allclose(eight, [[0.3765, 0.0579]], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=needs(n)) for n in ("1b", "3b", "8b")])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=needs(n)) for n in ("1b", "3b", "8b", "vl")]
+)
 def test_the_real_tokenizer_puts_bos_in_front_once_and_no_eos_behind(name: str) -> None:
     model = load(name)
     ids = model.tokenizer.encode(

@@ -10,6 +10,7 @@ from biencoder.cli.show import print_json
 
 if TYPE_CHECKING:
     from biencoder.config.family import Member
+    from biencoder.config.page_model import PageConfig
 
 NAME = "models"
 HELP = "List the family: names, sizes, dimensions, prompts, limits, licences, what is inferred."
@@ -29,13 +30,11 @@ def run(
 
 
 def describe(member: Member) -> dict[str, Any]:
-    """One member as a JSON object; ``parameters`` are counted on the meta device."""
-    from biencoder.models.checkpoint import count_parameters
-
+    """One member as a JSON object; ``parameters`` are those of its files, counted without weights."""
     return {
         "id": member.id,
         "aliases": list(member.aliases),
-        "parameters": None if member.config is None else count_parameters(member.config),
+        "parameters": _parameters(member),
         "hidden_size": member.hidden_size,
         "layers": None if member.config is None else member.config.num_hidden_layers,
         "dimensions": list(member.dimensions),
@@ -51,6 +50,36 @@ def describe(member: Member) -> dict[str, Any]:
         "weights": member.weights,
         "inferred": list(member.inferred),
         "note": member.note,
+        "pages": None if member.pages is None else _pages(member.pages),
+    }
+
+
+def _parameters(member: Member) -> int | None:
+    from biencoder.models.checkpoint import count_parameters
+    from biencoder.models.page_checkpoint import count_page_parameters
+
+    if member.pages is not None:
+        return count_page_parameters(member.pages).stored
+    return None if member.config is None else count_parameters(member.config)
+
+
+def _pages(pages: PageConfig) -> dict[str, Any]:
+    from biencoder.config.page_model import PageLimits
+    from biencoder.models.page_checkpoint import count_page_parameters
+
+    limits = PageLimits()
+    return {
+        "modalities": ["text", "image", "image_text"],
+        "parameters_run": count_page_parameters(pages).run,
+        "max_tiles": pages.max_tiles,
+        "thumbnail": pages.thumbnail,
+        "tokens_per_tile": pages.tokens_per_tile,
+        "limits": {
+            "query": pages.query_tokens,
+            "text": limits.text,
+            "image": limits.image,
+            "image_text": limits.image_text,
+        },
     }
 
 
@@ -71,11 +100,14 @@ def _print_cards(rows: list[dict[str, Any]]) -> None:
 
 
 def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
-    parameters = row["parameters"]
+    parameters, pages = row["parameters"], row["pages"]
     prompts = row["prompts"]
+    counted = "not known" if parameters is None else f"{parameters:,}"
+    if pages is not None:
+        counted += f", of which {pages['parameters_run']:,} run: the tower's pooling head is unused"
     lines = [
         ("also called", ", ".join(row["aliases"])),
-        ("parameters", "not counted yet" if parameters is None else f"{parameters:,}"),
+        ("parameters", counted),
         ("dimensions", ", ".join(map(str, row["dimensions"]))),
         ("reads", f"up to {row['max_tokens']:,} tokens"),
         ("prompts", f"query {prompts['query']!r}, document {prompts['document']!r}"),
@@ -83,6 +115,10 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("commercial use", "yes" if row["commercial_use"] else "no"),
         ("weights", row["weights"]),
     ]
+    if pages is not None:
+        beside = " and a thumbnail" if pages["thumbnail"] else ""
+        told = f"up to {pages['max_tiles']} tiles{beside}, {pages['tokens_per_tile']} tokens a tile"
+        lines.append(("page images", told))
     if row["inferred"]:
         lines.append(("inferred", ", ".join(row["inferred"])))
     if row["note"]:

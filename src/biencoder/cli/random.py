@@ -22,27 +22,22 @@ def run(
     import shutil
 
     from biencoder.config.family import member_named
-    from biencoder.embedder.random_checkpoint import write_random_checkpoint
+    from biencoder.embedder.random_checkpoint import (
+        random_checkpoint_bytes,
+        write_random_checkpoint,
+    )
     from biencoder.errors import OutputError
 
     member = member_named(name)
-    if member.config is not None:
-        needed = 2 * sum(_size(shape) for shape in member.config.tensor_shapes().values())
-        parent = next(path for path in (to, *to.absolute().parents) if path.exists())
-        free = shutil.disk_usage(parent).free
-        if free < needed:
-            raise OutputError(
-                f"{member.name} takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-                hint="give a folder on another disk",
-            )
+    needed = random_checkpoint_bytes(member)
+    parent = next(path for path in (to, *to.absolute().parents) if path.exists())
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise OutputError(
+            f"{member.name} takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            hint="give a folder on another disk",
+        )
     written = write_random_checkpoint(member, to, seed=seed)
     say(
         f"{written / 1e9:.2f} GB of random weights for {member.name} in {to}; its vectors mean nothing"
     )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -10,6 +10,7 @@ import difflib
 from dataclasses import dataclass, replace
 
 from biencoder.config.model import LlamaConfig, RopeScaling
+from biencoder.config.page_model import PageConfig, VisionConfig
 from biencoder.config.prompts import Prompts
 from biencoder.errors import UnknownModelError
 
@@ -19,7 +20,10 @@ _MATRYOSHKA_2048 = (384, 512, 768, 1024, 2048)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """One model of the family. ``dimensions`` ascends; its last entry is the full size."""
+    """One model of the family. ``dimensions`` ascends; its last entry is the full size.
+
+    ``pages`` is there where the model sees page images too; ``config`` is its language model then.
+    """
 
     id: str
     aliases: tuple[str, ...]
@@ -33,6 +37,7 @@ class Member:
     weights: str
     inferred: tuple[str, ...] = ()
     note: str = ""
+    pages: PageConfig | None = None
 
     @property
     def name(self) -> str:
@@ -175,18 +180,34 @@ NEMOTRON_8B = Member(
     note="Instruction-aware, multilingual. The card's code cuts at 4096 tokens.",
 )
 
+# Seven more added tokens follow the three of the image: 128,266 rows in the table.
+_PAGES = PageConfig(
+    text=replace(_llama(2048, 8192, 16, 32, 64, 32.0), vocab_size=128266),
+    vision=VisionConfig(
+        hidden_size=1152,
+        intermediate_size=4304,
+        num_hidden_layers=27,
+        num_attention_heads=16,
+        image_size=512,
+        patch_size=16,
+    ),
+    image_context_token_id=128258,
+)
+
 PAGES_1B = Member(
     id="nvidia/llama-nemotron-embed-vl-1b-v2",
     aliases=("vl", "vl-1b"),
-    config=None,
+    config=_PAGES.text,
     hidden_size=2048,
     dimensions=(2048,),
-    max_tokens=10240,
+    max_tokens=8192,
     prompts=_PASSAGES,
     license="NVIDIA Open Model License; Llama 3.2 Community License",
     commercial_use=True,
     weights="Hugging Face",
-    note="Page images, text, both. Listed here; its page tower is not built yet.",
+    inferred=("tower's attention heads", "tower's layer_norm_eps"),
+    note="Page images, text, or both: an image up to 2,048 tokens, with its text 10,240; a query 512.",
+    pages=_PAGES,
 )
 
 FAMILY: tuple[Member, ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from biencoder.errors import InputError
 from biencoder.types import TRUNCATE, FloatArray, Truncate
 
 
-def check_call(texts: Iterable[str], truncate: Truncate) -> None:
+def check_call(texts: Iterable[object], truncate: Truncate) -> None:
     """Raise InputError for one string in place of a list, and for an unknown way to truncate."""
     if isinstance(texts, str):
         raise InputError(
@@ -26,13 +27,17 @@ def check_call(texts: Iterable[str], truncate: Truncate) -> None:
         raise InputError(f"truncate={truncate!r} is not one of {', '.join(TRUNCATE)}")
 
 
-def checked_texts(texts: Iterable[str]) -> Iterator[str]:
+def checked_texts(texts: Iterable[str] | Iterable[str | None]) -> Iterator[str]:
     """The texts one by one; raises InputError for what is no string."""
     for row, text in enumerate(texts):
         if not isinstance(text, str):
+            # Not by PIL's own class: it may never have been imported.
+            picture = isinstance(text, bytes | Path) or hasattr(text, "getexif")
             raise InputError(
                 f"text {row} is {type(text).__name__}, not a string",
-                hint="an empty string is a text; None is not",
+                hint="an image is a document of a page model: encode_documents(images=[...])"
+                if picture
+                else "an empty string is a text; None is not",
             )
         yield text
 

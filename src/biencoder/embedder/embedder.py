@@ -13,6 +13,7 @@ import numpy.typing as npt
 from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
 from biencoder.config.family import MINI
 from biencoder.config.model import LlamaConfig
+from biencoder.config.page_model import PageLimits
 from biencoder.embedder.collect import check_call, join, similarity
 from biencoder.embedder.device import Placement, place
 from biencoder.embedder.dimensions import check_dimensions
@@ -20,9 +21,14 @@ from biencoder.embedder.encoder import Origin, Window
 from biencoder.embedder.fingerprint import fingerprint
 from biencoder.embedder.hub import Source, locate
 from biencoder.embedder.loading import load_parts
+from biencoder.embedder.pages.asked import encode_images, page_stream
+from biencoder.embedder.pages.page import Modality, Page, PageWindow, modalities
+from biencoder.embedder.pages.side import PageSettings, PageSide
 from biencoder.embedder.profile import Profile
 from biencoder.embedder.stream import encode_stream
+from biencoder.errors import InputError
 from biencoder.models.llama import LlamaEncoder
+from biencoder.pages.pictures import Picture
 from biencoder.text.chunk import PASSAGE_TOKENS
 from biencoder.text.passages import PassageCutter
 from biencoder.text.tokenizer import Encoded, TextTokenizer
@@ -53,12 +59,14 @@ class Embedder:
         profile: Profile,
         placement: Placement,
         source: Source,
+        pages: PageSide | None = None,
     ) -> None:
         self.trunk = trunk
         self.tokenizer = tokenizer
         self.profile = profile
         self.placement = placement
         self.source = source
+        self.pages = pages
         self.token_budget = placement.token_budget
 
     @classmethod
@@ -69,19 +77,31 @@ class Embedder:
         dtype: str = "auto",
         device: str | None = None,
         revision: str | None = None,
+        max_tiles: int | None = None,
+        thumbnail: bool | None = None,
+        page_limits: PageLimits | None = None,
     ) -> Embedder:
-        """Load a model by family name (``mini``, ``1b``), folder, or hub id.
+        """Load a model by family name (``mini``, ``1b``, ``vl``), folder, or hub id.
 
         dtype: ``auto`` (bfloat16 where it is fast), ``bfloat16``, ``float32``, ``float16`` (GPU
         only). revision: branch, tag or commit on the hub. No code of a checkpoint is ever run.
+        max_tiles, thumbnail, page_limits: how finely a page model cuts an image, and how many tokens a
+        document may have; without them the checkpoint and its card decide.
 
-        Raises UnknownModelError, ConfigError, CheckpointError or DeviceError, each with what to do.
+        Raises UnknownModelError, ConfigError, CheckpointError, DeviceError or InputError, each with
+        what to do.
         """
         placement = place(dtype, device)
         source = locate(name_or_folder, revision=revision)
-        trunk, tokenizer, profile = load_parts(source, str(name_or_folder), placement)
+        settings = PageSettings(max_tiles=max_tiles, thumbnail=thumbnail, limits=page_limits)
+        parts = load_parts(source, str(name_or_folder), placement, settings)
         return cls(
-            trunk=trunk, tokenizer=tokenizer, profile=profile, placement=placement, source=source
+            trunk=parts.trunk,
+            tokenizer=parts.tokenizer,
+            profile=parts.profile,
+            placement=placement,
+            source=source,
+            pages=parts.pages,
         )
 
     @classmethod
@@ -121,14 +141,20 @@ class Embedder:
         return self.profile.max_tokens
 
     @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What a document may be; the first alone for a text model."""
+        return modalities(self.pages)
+
+    @property
     def origin(self) -> Origin:
         """Where it computes, and how to come to it again."""
+        network = self.trunk if self.pages is None else self.pages.model
         return Origin(
             name=self.profile.name,
             dtype=str(self.placement.dtype).removeprefix("torch."),
             device=str(self.placement.device),
             published=_MINI_ID if self.source.member is MINI else self.source.repository,
-            parameters=sum(weight.numel() for weight in self.trunk.parameters()),
+            parameters=sum(weight.numel() for weight in network.parameters()),
         )
 
     def fingerprint(self) -> str:
@@ -146,6 +172,8 @@ class Embedder:
         """The same model, cutting texts earlier. Its fingerprint is another one: its vectors are."""
         limited = copy.copy(self)
         limited.profile = replace(self.profile, max_tokens=max_tokens)
+        if self.pages is not None:
+            limited.pages = self.pages.limited(max_tokens)
         return limited
 
     def encode_queries(
@@ -171,23 +199,47 @@ class Embedder:
 
     def encode_documents(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str] | Iterable[str | None] | None = None,
         *,
+        images: Iterable[Picture | None] | None = None,
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
     ) -> FloatArray:
         """Unit vectors of documents, float32, shape (n, dimensions), in the order given.
 
-        As `encode_queries`, without an instruction.
+        images: for a page model, paths, files' bytes or PIL images, alone or one beside each text;
+        None in either list is what a page has not. Every image is looked at before anything is
+        computed, so an error names its page and costs nothing. Of a page, ``END`` cuts its text only.
+        Raises as `encode_queries`, and ImageError.
         """
+        if images is not None:
+            return encode_images(self, images, texts, dimensions, truncate)
+        if texts is None:
+            raise InputError("there are neither texts nor images", hint="give a list of either")
         stream = self.encode_stream(
             texts, role="document", dimensions=dimensions, truncate=truncate
         )
         return join(stream, self, dimensions)
 
+    def encode_pages(
+        self,
+        pages: Iterable[Page],
+        *,
+        dimensions: int | None = None,
+        truncate: Truncate = "NONE",
+        parts: bool = False,
+        window_pages: int | None = None,
+    ) -> Iterator[PageWindow]:
+        """Vectors of any number of pages, window by window in order; a bad page fails alone.
+
+        parts: tell what each tile adds to the vector. window_pages: so many images, and those of the
+        window after, are in memory at most. Raises InputError for a text model or what is no Page.
+        """
+        return page_stream(self, pages, dimensions, truncate, parts, window_pages)
+
     def encode_stream(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str] | Iterable[str | None],
         *,
         role: Role,
         dimensions: int | None = None,
@@ -209,7 +261,7 @@ class Embedder:
             return self.tokenizer.encode(
                 window,
                 prefix=prefix,
-                max_tokens=self.max_tokens,
+                max_tokens=self.limit(role),
                 truncate=truncate,
                 first_row=first_row,
             )
@@ -223,6 +275,12 @@ class Embedder:
             window_texts=window_texts,
         )
 
+    def limit(self, role: Role) -> int:
+        """The most tokens of a text in this role; a page model reads shorter queries."""
+        if self.pages is None or role == "document":
+            return self.max_tokens
+        return min(self.pages.config.query_tokens, self.max_tokens)
+
     def similarity(self, queries: npt.ArrayLike, documents: npt.ArrayLike) -> FloatArray:
         """Cosine of every query with every document, float32, shape (queries, documents)."""
         return similarity(queries, documents)
@@ -234,5 +292,9 @@ class Embedder:
         folder that is not empty is refused.
         """
         from biencoder.embedder.export import export
+        from biencoder.embedder.pages.export import export_pages
 
-        export(self, Path(folder))
+        if self.pages is None:
+            export(self, Path(folder))
+        else:
+            export_pages(self, self.pages, Path(folder))

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
+from biencoder.embedder.pages.page import Modality, Page, PageWindow
 from biencoder.text.chunk import PASSAGE_TOKENS
 from biencoder.text.passages import PassageCutter
 from biencoder.types import FloatArray, Role, Truncate
 
 if TYPE_CHECKING:
+    from biencoder.embedder.pages.side import PageSide
     from biencoder.embedder.profile import Profile
 
 
@@ -73,6 +75,14 @@ class Encoder(Protocol):
     def max_tokens(self) -> int:
         """The longest text it reads, in tokens, prompt and special tokens included."""
 
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What a document may be: ``text`` alone, or a page's image and both together too."""
+
+    @property
+    def pages(self) -> PageSide | None:
+        """What reads page images, with its settings; None where only texts are read."""
+
     def fingerprint(self) -> str:
         """16 hex digits; two vectors may be compared only where these are equal."""
 
@@ -112,3 +122,14 @@ class Encoder(Protocol):
         window_texts: WindowTexts = WINDOW_TEXTS,
     ) -> Iterator[Window]:
         """Vectors of any number of texts, window by window in order."""
+
+    def encode_pages(
+        self,
+        pages: Iterable[Page],
+        *,
+        dimensions: int | None = None,
+        truncate: Truncate = "NONE",
+        parts: bool = False,
+        window_pages: int | None = None,
+    ) -> Iterator[PageWindow]:
+        """Vectors of any number of pages, window by window in order; InputError without ``pages``."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biencoder.config.model import LlamaConfig
+from biencoder.embedder.pages.side import page_identity
 from biencoder.embedder.places import places, read_adapter
 from biencoder.errors import CheckpointError
 
@@ -40,13 +41,15 @@ def digest(facts: dict[str, Any]) -> str:
 def identity(embedder: Embedder) -> dict[str, Any]:
     """Hashes of weights and tokenizer as they lie on the disk; sizes, prompts, length limit.
 
+    Of a page model also its tower's sizes, the tiles and thumbnail in force, and its limits.
+
     Files' bytes and plain values only: what a library writes of them may change with its release, or
     from one load to the next. Not the name (a copy of a folder is the same model), nor device and
     number format (they move a vector by rounding only).
     """
     there = places(embedder.source)
     prompts = embedder.profile.prompts
-    return {
+    facts: dict[str, Any] = {
         "weights": _weights(embedder.source.folder),
         "adapter_of": None if there.adapter is None else _base(there.base.folder, there.adapter),
         "tokenizer": hash_file(there.holding("tokenizer.json") / "tokenizer.json"),
@@ -54,6 +57,9 @@ def identity(embedder: Embedder) -> dict[str, Any]:
         "prompts": [prompts.query, prompts.document, prompts.instruction_template],
         "max_tokens": embedder.max_tokens,
     }
+    if embedder.pages is not None:
+        facts["pages"] = page_identity(embedder.pages.config, embedder.pages.limits)
+    return facts
 
 
 def deciding(config: LlamaConfig) -> dict[str, Any]:

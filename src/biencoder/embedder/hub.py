@@ -22,6 +22,7 @@ _SMALL_FILES = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "processor_config.json",
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
@@ -78,11 +79,6 @@ def _is_checkpoint(folder: Path) -> bool:
 def _from_hub(
     repository: str, member: Member | None, revision: str | None, weights: bool
 ) -> Source:
-    if member is not None and member.config is None:
-        raise UnknownModelError(
-            f"{member.name} is in the family's table, but page images are not read yet",
-            hint="use llama-nemotron-embed-1b-v2 for text",
-        )
     if member is not None and member.weights.startswith("none published"):
         raise UnknownModelError(
             f"{member.name} has no public weights: its maker serves it only behind an API",

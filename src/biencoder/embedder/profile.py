@@ -13,6 +13,7 @@ from typing import Any
 from biencoder.config.dialects import read_json
 from biencoder.config.family import FAMILY, Member, find_member
 from biencoder.config.model import LlamaConfig
+from biencoder.config.page_model import PageConfig
 from biencoder.config.prompts import Prompts
 from biencoder.config.sentence_files import SentenceFiles, read_sentence_files
 
@@ -59,13 +60,61 @@ def read_profile(folder: Path, config: LlamaConfig, *, name: str, member: Member
     )
 
 
+def read_page_profile(
+    folder: Path, config: PageConfig, *, name: str, member: Member | None, max_tokens: int
+) -> Profile:
+    """As `read_profile`, of a page model: its own prefixes and limits, no sentence-transformers files.
+
+    Those files, where somebody added them, know one length and one prompt for all kinds of documents.
+    """
+    own = read_json(folder / OWN_FILE) if (folder / OWN_FILE).exists() else {}
+    recognised_by = "its name"
+    if member is None:
+        member, recognised_by = _recognise_pages(own, config)
+    text = config.text
+    return Profile(
+        name=str(own.get("name") or (member.name if member else name)),
+        member=member,
+        recognised_by=recognised_by,
+        prompts=page_prompts(config),
+        prompts_from="the prefixes of its configuration",
+        dimensions=_dimensions(own, member, text),
+        max_tokens=max_tokens,
+        license=str(own.get("license") or (member.license if member else "not stated")),
+        commercial_use=own.get("commercial_use", member.commercial_use if member else None),
+        random_weights="random_seed" in own,
+        normalizes=None,
+    )
+
+
+def page_prompts(config: PageConfig) -> Prompts:
+    """The prompts of a page model: its own prefixes, and the space that its code puts behind them."""
+    return Prompts(query=f"{config.query_prefix} ", document=f"{config.passage_prefix} ")
+
+
 def _recognise(own: dict[str, Any], config: LlamaConfig) -> tuple[Member | None, str]:
     """A folder's member: by what we wrote into it, else by its sizes, which are unique."""
     named = find_member(str(own.get("model", "")))
     if named is not None:
         return named, OWN_FILE
     for member in FAMILY:
-        if member.config is not None and _sizes(member.config) == _sizes(config):
+        # A page model's trunk alone, in a folder of its own, is no page model.
+        if (
+            member.config is not None
+            and member.pages is None
+            and _sizes(member.config) == _sizes(config)
+        ):
+            return member, "its sizes"
+    return None, "nothing: its sizes are none of the family's"
+
+
+def _recognise_pages(own: dict[str, Any], config: PageConfig) -> tuple[Member | None, str]:
+    named = find_member(str(own.get("model", "")))
+    if named is not None and named.pages is not None:
+        return named, OWN_FILE
+    for member in FAMILY:
+        known = member.pages
+        if known is not None and known.tensor_shapes() == config.tensor_shapes():
             return member, "its sizes"
     return None, "nothing: its sizes are none of the family's"
 

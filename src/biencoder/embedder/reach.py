@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.pages.side import AS_STATED, PageSettings
 from biencoder.errors import InputError
 
 
@@ -24,12 +25,22 @@ class Reach:
     named: bool = True
 
 
-def open_encoder(reach: Reach, *, dtype: str = "auto") -> Encoder:
-    """Load the model, or connect to its server; raises as `Embedder.load` and `Embedder.connect`."""
+def open_encoder(
+    reach: Reach, *, dtype: str = "auto", settings: PageSettings = AS_STATED
+) -> Encoder:
+    """Load the model, or connect to its server; raises as `Embedder.load` and `Embedder.connect`.
+
+    settings: how a page model sees pages.
+    """
     if reach.server:
         # Without torch: a question to a server must not wait for it.
         from biencoder.embedder.remote.connected import connect
 
+        if settings.given:
+            raise InputError(
+                f"{', '.join(settings.given)} are settings of a page model on this machine, not of a "
+                "server's"
+            )
         if dtype != "auto":
             raise InputError(f"dtype {dtype!r} is for a model on this machine, not for a server")
         return connect(
@@ -47,4 +58,10 @@ def open_encoder(reach: Reach, *, dtype: str = "auto") -> Encoder:
                 f"a {option} is given, and no server that it is for",
                 hint="--server URL (server=) says where the model is",
             )
-    return Embedder.load(reach.model, dtype=dtype)
+    return Embedder.load(
+        reach.model,
+        dtype=dtype,
+        max_tiles=settings.max_tiles,
+        thumbnail=settings.thumbnail,
+        page_limits=settings.limits,
+    )

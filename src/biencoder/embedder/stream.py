@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ Tokenize = Callable[[list[str], int], Encoded]
 
 
 def encode_stream(
-    texts: Iterable[str],
+    texts: Iterable[str] | Iterable[str | None],
     *,
     model: LlamaEncoder,
     tokenize: Tokenize,
@@ -68,13 +68,18 @@ def compute(
     vectors: FloatArray = torch.cat(parts).cpu().numpy()
     out = np.empty_like(vectors)
     out[np.concatenate(rows)] = vectors
-    bad = np.flatnonzero(~np.isfinite(out).all(axis=1))
+    demand_finite(out, range(first_row, first_row + len(out)), "text")
+    return out
+
+
+def demand_finite(vectors: FloatArray, rows: Sequence[int], what: str) -> None:
+    """Raise EncodingError for the first vector that is not finite. rows: whose they are."""
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         raise EncodingError(
-            f"the model gave NaN or infinity for text {first_row + int(bad[0])}",
+            f"the model gave NaN or infinity for {what} {rows[int(bad[0])]}",
             hint="the weights are damaged, or this number format is too small: try dtype='float32'",
         )
-    return out
 
 
 def _numbered(parts: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:

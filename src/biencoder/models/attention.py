@@ -48,11 +48,15 @@ def _attend_varlen(
 
 
 def _attend_by_group(q_TNH: Tensor, k_TKH: Tensor, v_TKH: Tensor, packed: Packed) -> Tensor:
-    parts = []
-    for q, k, v in zip(*map(packed.split, (q_TNH, k_TKH, v_TKH)), strict=True):
-        short = q.shape[1] <= LONGEST_FOR_PRODUCTS and q.device.type == "cpu"
-        parts.append((_products if short else _fused)(q, k, v).flatten(0, 1))
+    groups = zip(*map(packed.split, (q_TNH, k_TKH, v_TKH)), strict=True)
+    parts = [attend_equal(q, k, v).flatten(0, 1) for q, k, v in groups]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def attend_equal(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:
+    """As `attend` for S sequences that all have L tokens, shape (S, L, N, H)."""
+    short = q_SLNH.shape[1] <= LONGEST_FOR_PRODUCTS and q_SLNH.device.type == "cpu"
+    return (_products if short else _fused)(q_SLNH, k_SLKH, v_SLKH)
 
 
 def _fused(q_SLNH: Tensor, k_SLKH: Tensor, v_SLKH: Tensor) -> Tensor:

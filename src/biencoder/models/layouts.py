@@ -1,4 +1,4 @@
-"""State-dict layouts in use, mapped to the canonical tensor names of `LlamaConfig.tensor_shapes`."""
+"""State-dict layouts in use, mapped to the canonical names of `LlamaConfig` and `PageConfig`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import re
 from biencoder.errors import CheckpointError
 
 _PREFIXES = ("language_model.", "model.")
-_DROPPED = re.compile(r"^(lm_head\.weight|.*rotary_emb\.inv_freq|.*position_ids)$")
-_QUANTISED = re.compile(r"(weight_scale|input_scale|_scale|_scale_2|qweight|qzeros|scale_inv)$")
+_DOUBLED = {
+    "vision_model.vision_model.": "vision_model.",
+    "language_model.model.": "language_model.",
+}
+_DROPPED = re.compile(r"^((.*\.)?lm_head\.weight|.*rotary_emb\.inv_freq|.*position_ids)$")
+_QUANTISED = re.compile(r"(_scale|_scale_2|qweight|qzeros|scale_inv|_quantizer\._\w+)$")
 
 
 def canonical_name(name: str) -> str | None:
@@ -21,6 +25,34 @@ def canonical_name(name: str) -> str | None:
     """
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
+    return _needed(name)
+
+
+def canonical_page_name(name: str) -> str | None:
+    """As `canonical_name`, for a page model: the flat layout, which transformers writes from 5.6 on.
+
+    The published layout says ``vision_model`` twice; others wrap the language model once more, or
+    all of it.
+
+    >>> canonical_page_name("vision_model.vision_model.post_layernorm.bias")
+    'vision_model.post_layernorm.bias'
+    >>> canonical_page_name("model.language_model.model.norm.weight")
+    'language_model.norm.weight'
+    """
+    name = name.removeprefix("model.")
+    for doubled, flat in _DOUBLED.items():
+        if name.startswith(doubled):
+            name = flat + name.removeprefix(doubled)
+    return _needed(name)
+
+
+def published_page_name(name: str) -> str:
+    """A canonical name as the published checkpoint spells it; the way back of `canonical_page_name`."""
+    flat = "vision_model."
+    return name if not name.startswith(flat) else flat + name
+
+
+def _needed(name: str) -> str | None:
     if name == "score.weight":
         raise CheckpointError(
             "the checkpoint holds 'score.weight': it is a reranker and has no vectors",

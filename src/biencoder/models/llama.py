@@ -110,8 +110,16 @@ class LlamaEncoder(nn.Module):
 
     def forward(self, packed: Packed) -> Tensor:
         """Hidden states after the final norm, shape (T, D)."""
+        return self.read(self.look_up(packed), packed)
+
+    def look_up(self, packed: Packed) -> Tensor:
+        """Each token's row of the table, in the dtype of the layers, shape (T, D)."""
         # A trainer keeps the token table in float32 and the rest in bfloat16.
-        x_TD: Tensor = self.embed_tokens(packed.tokens_T).to(self.norm.weight.dtype)
+        rows_TD: Tensor = self.embed_tokens(packed.tokens_T).to(self.norm.weight.dtype)
+        return rows_TD
+
+    def read(self, x_TD: Tensor, packed: Packed) -> Tensor:
+        """As `forward`, from rows instead of tokens: only lengths and places of ``packed`` count."""
         rotary = self.rotary.at(packed.positions_T, packed.longest, x_TD.dtype)
         for layer in self.layers:
             x_TD = layer(x_TD, rotary, packed)

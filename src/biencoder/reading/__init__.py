@@ -1,1 +1,1 @@
-"""Files of every kind into texts with places; a poisoned file is a reason, never the end."""
+"""Files of every kind into texts with places, PDFs into page images; a poisoned file is a reason."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from biencoder.errors import BiencoderError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # What programs write when nobody gave a title: placeholders, program names, file names and paths.
 _NO_TITLE = re.compile(
@@ -24,6 +28,26 @@ class PageText:
 
     number: int | None
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """A page as it looks, and its text layer; ``number`` counts from 1, ``text`` may be "".
+
+    rgb: 3 bytes a pixel, row by row from the top, ``width * height`` pixels.
+    """
+
+    number: int
+    width: int
+    height: int
+    rgb: bytes
+    text: str
+
+    def image(self) -> Image:
+        """The page as a PIL image of mode RGB."""
+        from PIL.Image import frombytes
+
+        return frombytes("RGB", (self.width, self.height), self.rgb)
 
 
 @dataclass(frozen=True, slots=True)

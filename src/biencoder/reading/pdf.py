@@ -33,14 +33,13 @@ def read_pdf(
     A page that PDFium refuses becomes a note. Raises InputError with the reason where the file as
     a whole gives no text.
     """
-    document = _open(data)
+    document = open_pdf(data)
     try:
         pages, notes = _read_pages(document, limits, leave_out, begin_page)
         title = sensible_title(_HALF_PAIR.sub("\ufffd", document.get_metadata_value("Title")))
     finally:
         document.close()
-    if b"%%EOF" not in data[-_MARK_BYTES:]:
-        notes.append("the end of the file is missing, and pages may be with it")
+    notes += end_notes(data)
     return FileText(title, tuple(pages), markdown=False, notes=tuple(notes))
 
 
@@ -54,7 +53,8 @@ def page_text(text: str) -> str:
     return _HYPHEN_BY_DIGIT.sub("-", text).replace(_LINE_END_HYPHEN, "")
 
 
-def _open(data: bytes) -> Any:
+def open_pdf(data: bytes) -> Any:
+    """The document of pypdfium2; raises InputError with the reason where there is none."""
     import pypdfium2
 
     if b"%PDF-" not in data[:_MARK_BYTES]:
@@ -63,6 +63,36 @@ def _open(data: bytes) -> Any:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         raise _why_not_opened(data) from error
+
+
+def end_notes(data: bytes) -> list[str]:
+    """What is to be said of a file whose end does not look like one."""
+    if b"%%EOF" in data[-_MARK_BYTES:]:
+        return []
+    return ["the end of the file is missing, and pages may be with it"]
+
+
+def text_layer(page: Any, number: int, notes: list[str]) -> str:
+    """The text of an open page; characters that are none are replaced, with a note."""
+    # Not get_text_bounded(), which loses line breaks at the end of short lines.
+    raw = page.get_textpage().get_text_range(errors="surrogatepass")
+    text, broken = _HALF_PAIR.subn("\ufffd", page_text(raw))
+    if broken:
+        notes.append(f"page {number} holds {broken} characters that are none; each is now U+FFFD")
+    return text
+
+
+def check_page_count(count: int, limits: Limits) -> None:
+    """Raise InputError where a file has more pages than are read."""
+    if count > limits.max_pages:
+        raise InputError(f"has {count:,} pages; at most {limits.max_pages:,} are read")
+
+
+def page_failure(number: int, error: Exception) -> str:
+    """The note on a page that could not be read."""
+    if isinstance(error, MemoryError):
+        return f"page {number} needs more memory than it may have, and was left out"
+    return f"page {number} could not be read: {error}"
 
 
 def _why_not_opened(data: bytes) -> InputError:
@@ -82,8 +112,7 @@ def _read_pages(
     document: Any, limits: Limits, leave_out: Collection[int], begin_page: Callable[[int], None]
 ) -> tuple[list[PageText], list[str]]:
     count = len(document)
-    if count > limits.max_pages:
-        raise InputError(f"has {count:,} pages; at most {limits.max_pages:,} are read")
+    check_page_count(count, limits)
     pages: list[PageText] = []
     notes: list[str] = []
     characters = 0
@@ -109,20 +138,12 @@ def _read_page(document: Any, number: int, notes: list[str]) -> str | None:
     try:
         page = document[number - 1]
         try:
-            # Not get_text_bounded(), which loses line breaks at the end of short lines.
-            raw = page.get_textpage().get_text_range(errors="surrogatepass")
+            return text_layer(page, number, notes)
         finally:
             page.close()
-    except pypdfium2.PdfiumError as error:
-        notes.append(f"page {number} could not be read: {error}")
+    except (pypdfium2.PdfiumError, MemoryError) as error:
+        notes.append(page_failure(number, error))
         return None
-    except MemoryError:
-        notes.append(f"page {number} needs more memory than it may have, and was left out")
-        return None
-    text, broken = _HALF_PAIR.subn("\ufffd", page_text(raw))
-    if broken:
-        notes.append(f"page {number} holds {broken} characters that are none; each is now U+FFFD")
-    return text
 
 
 def _judge(pages: list[PageText], count: int, notes: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import stat
 import threading
 import time
 from collections import deque
@@ -18,8 +17,9 @@ from typing import Self
 from biencoder.errors import InputError
 from biencoder.reading.file_text import FileText, ReadFailure
 from biencoder.reading.kinds import WORKER_KINDS, Kind, kind_of
-from biencoder.reading.limits import MEBIBYTE, Limits
+from biencoder.reading.limits import Limits
 from biencoder.reading.plain import read_plain
+from biencoder.reading.refusal import refusal
 from biencoder.reading.worker_process import WorkerFault, WorkerProcess
 
 # A new process now and then returns what libraries leak.
@@ -87,7 +87,7 @@ class ReaderPool:
             return ReadFailure("is of a kind that is not read here")
         if kind == "rows":
             return ReadFailure("holds rows, each a document of its own")
-        failure = _refused(path, self._limits)
+        failure = refusal(path, self._limits)
         if failure is not None:
             return failure
         if kind not in WORKER_KINDS:
@@ -168,19 +168,3 @@ class _Seat:
                 self._worker, self._files = WorkerProcess(self._limits), 0
             self._files += 1
             return self._worker
-
-
-def _refused(path: Path, limits: Limits) -> ReadFailure | None:
-    """Why a file is not even opened, if so: a pipe, for one, would never end."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        return ReadFailure.from_system(error)
-    if not stat.S_ISREG(found.st_mode):
-        return ReadFailure("is no regular file")
-    if found.st_size == 0:
-        return ReadFailure("is empty")
-    if found.st_size > limits.max_bytes:
-        size, most = (amount // MEBIBYTE for amount in (found.st_size, limits.max_bytes))
-        return ReadFailure(f"is {size:,} MiB large; at most {most:,} MiB are read")
-    return None

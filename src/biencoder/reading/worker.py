@@ -6,6 +6,13 @@ Answers     {"page": number}                            before each page of a PD
             {"title": ..., "markdown": ..., "notes": [...], "remarks": [...]}    last, or instead:
             {"failure": reason}
 
+Request     {"kind": "pages", "path": ..., "dpi": ..., "first": page}; instead of a path {"bytes": count},
+            and that many bytes of PDF after the line
+Answers     {"page": number, "of": count}               before each page
+            {"number": ..., "width": ..., "height": ..., "text": ..., "notes": [...], "bytes": count}
+                                                        each page, and that many bytes of RGB
+            {"notes": [...]}                            last, or a failure
+
 Started by ``biencoder.reading.worker_process`` with the limits as JSON in its only argument.
 """
 
@@ -16,11 +23,11 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from biencoder.errors import BiencoderError
+from biencoder.reading.drawing import draw_pages
 from biencoder.reading.file_text import FileText, ReadFailure
 from biencoder.reading.limits import MEBIBYTE, Limits
 from biencoder.reading.office import OFFICE_READERS
@@ -40,10 +47,9 @@ def main() -> None:
     _limit_resources(limits)
     refuse_network()
     for line in requests:
-        signal.setitimer(signal.ITIMER_REAL, limits.file_seconds + _ALARM_MARGIN)
-        for answer in _answers(json.loads(line), limits, answers):
-            _send(answers, answer)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _alarm_in(limits.file_seconds + _ALARM_MARGIN)
+        _answer(json.loads(line), limits, requests, answers)
+        _alarm_in(0)
 
 
 def refuse_network() -> None:
@@ -76,31 +82,27 @@ def _limit_resources(limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
 
 
-def _answers(
-    request: dict[str, Any], limits: Limits, answers: BinaryIO
-) -> Iterator[dict[str, object]]:
+def _answer(request: dict[str, Any], limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
     try:
-        text = _read(request, limits, answers)
-    except BiencoderError as error:
-        yield {"failure": ReadFailure.from_error(error).reason}
-    except OSError as error:
-        yield {"failure": ReadFailure.from_system(error).reason}
-    except MemoryError:
-        size = limits.memory_bytes // MEBIBYTE
-        yield {"failure": f"needs more memory than the {size:,} MiB that a file may have"}
+        if request["kind"] == "pages":
+            _send_pages(request, limits, requests, answers)
+        else:
+            _send_text(_read(request, limits, answers), answers)
     except Exception as error:
         # The libraries below raise whatever they like; each is this file's reason, not the job's end.
-        detail = " ".join(str(error).split())[:200]
-        yield {"failure": f"could not be read: {type(error).__name__}: {detail}"}
-    else:
-        for page in text.pages:
-            yield {"number": page.number, "text": page.text}
-        yield {
-            "title": text.title,
-            "markdown": text.markdown,
-            "notes": text.notes,
-            "remarks": text.remarks,
-        }
+        _send(answers, {"failure": _reason(error, limits)})
+
+
+def _reason(error: Exception, limits: Limits) -> str:
+    if isinstance(error, BiencoderError):
+        return ReadFailure.from_error(error).reason
+    if isinstance(error, OSError):
+        return ReadFailure.from_system(error).reason
+    if isinstance(error, MemoryError):
+        size = limits.memory_bytes // MEBIBYTE
+        return f"needs more memory than the {size:,} MiB that a file may have"
+    detail = " ".join(str(error).split())[:200]
+    return f"could not be read: {type(error).__name__}: {detail}"
 
 
 def _read(request: dict[str, Any], limits: Limits, answers: BinaryIO) -> FileText:
@@ -115,7 +117,44 @@ def _read(request: dict[str, Any], limits: Limits, answers: BinaryIO) -> FileTex
     )
 
 
-def _send(answers: BinaryIO, answer: dict[str, object]) -> None:
+def _send_text(text: FileText, answers: BinaryIO) -> None:
+    for page in text.pages:
+        _send(answers, {"number": page.number, "text": page.text})
+    last = {"title": text.title, "markdown": text.markdown}
+    _send(answers, last | {"notes": text.notes, "remarks": text.remarks})
+
+
+def _send_pages(
+    request: dict[str, Any], limits: Limits, requests: BinaryIO, answers: BinaryIO
+) -> None:
+    """Pages as they are drawn; the clock runs while one is drawn, not while the reader takes it."""
+
+    def begin_page(number: int, count: int) -> None:
+        _alarm_in(0)
+        _send(answers, {"page": number, "of": count})
+        _alarm_in(limits.page_seconds + _ALARM_MARGIN)
+
+    size = request.get("bytes")
+    data = Path(request["path"]).read_bytes() if size is None else requests.read(size)
+    notes: list[str] = []
+    dpi, first = request["dpi"], request["first"]
+    for page in draw_pages(data, limits, dpi=dpi, first=first, notes=notes, begin_page=begin_page):
+        _alarm_in(0)
+        facts = {"number": page.number, "width": page.width, "height": page.height}
+        _send(answers, facts | {"text": page.text, "notes": notes, "bytes": len(page.rgb)})
+        answers.write(page.rgb)
+        answers.flush()
+        notes.clear()
+    _alarm_in(0)
+    _send(answers, {"notes": notes})
+
+
+def _alarm_in(seconds: float) -> None:
+    """Let the system end this process after so long; 0 calls that off."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
     answers.write(json.dumps(answer).encode("ascii") + b"\n")
     answers.flush()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,12 +63,11 @@ class WorkerProcess:
         self, path: Path, kind: Kind, leave_out: tuple[int, ...], deadline: float
     ) -> FileText | ReadFailure:
         """The file's text, or its reason; ``deadline`` is in seconds of ``time.monotonic``."""
-        request = {"path": str(path), "kind": kind, "leave_out": leave_out}
         page: int | None = None
         pages: list[PageText] = []
-        self._send(json.dumps(request).encode("ascii") + b"\n")
+        self.ask({"path": str(path), "kind": kind, "leave_out": leave_out})
         while True:
-            answer = json.loads(self._next_line(page, deadline))
+            answer = self.answer(page, deadline)
             if "page" in answer:
                 page = answer["page"]
             elif "text" in answer:
@@ -75,6 +76,40 @@ class WorkerProcess:
                 return ReadFailure(answer["failure"])
             else:
                 return _file_text(answer, pages)
+
+    def ask(self, request: Mapping[str, object], body: bytes = b"") -> None:
+        """Send a request, and bytes that belong to it."""
+        rest = memoryview(json.dumps(request).encode("ascii") + b"\n" + body)
+        try:
+            while rest:
+                rest = rest[self._requests.write(rest) :]
+        except BrokenPipeError as error:
+            raise self._death(None) from error
+
+    def answer(self, page: int | None, deadline: float) -> dict[str, Any]:
+        """The next line; whoever waits for a page waits no longer than a page may take."""
+        until = self._until(page)
+        pieces = [self._unread]
+        while b"\n" not in pieces[-1]:
+            pieces.append(self._piece(page, until, deadline))
+        line, _, self._unread = b"".join(pieces).partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def body(self, size: int, page: int | None, deadline: float) -> bytes:
+        """The bytes that belong to the last answer."""
+        until = self._until(page)
+        data = bytearray(size)
+        here = self._unread[:size]
+        data[: len(here)], self._unread = here, self._unread[size:]
+        view = memoryview(data)[len(here) :]
+        while view:
+            self._wait(page, until, deadline)
+            read = os.readv(self._answers.fileno(), [view])
+            if not read:
+                raise self._death(page)
+            view = view[read:]
+        return bytes(data)
 
     def kill(self) -> None:
         """End the process at once; may be called from any thread."""
@@ -88,25 +123,20 @@ class WorkerProcess:
         self._answers.close()
         self._requests.close()
 
-    def _send(self, line: bytes) -> None:
-        try:
-            self._requests.write(line)
-        except BrokenPipeError as error:
-            raise self._death(None) from error
+    def _until(self, page: int | None) -> float:
+        return math.inf if page is None else time.monotonic() + self._limits.page_seconds
 
-    def _next_line(self, page: int | None, deadline: float) -> bytes:
-        pieces = [self._unread]
-        until = deadline if page is None else time.monotonic() + self._limits.page_seconds
-        while b"\n" not in pieces[-1]:
-            rest = min(until, deadline) - time.monotonic()
-            if rest <= 0 or not self._selector.select(rest):
-                raise self._timeout(page, deadline)
-            piece = os.read(self._answers.fileno(), _READ_BYTES)
-            if not piece:
-                raise self._death(page)
-            pieces.append(piece)
-        line, _, self._unread = b"".join(pieces).partition(b"\n")
-        return line
+    def _piece(self, page: int | None, until: float, deadline: float) -> bytes:
+        self._wait(page, until, deadline)
+        piece = os.read(self._answers.fileno(), _READ_BYTES)
+        if not piece:
+            raise self._death(page)
+        return piece
+
+    def _wait(self, page: int | None, until: float, deadline: float) -> None:
+        rest = min(until, deadline) - time.monotonic()
+        if rest <= 0 or not self._selector.select(rest):
+            raise self._timeout(page, deadline)
 
     def _timeout(self, page: int | None, deadline: float) -> WorkerFault:
         if page is None or time.monotonic() >= deadline:

@@ -7,26 +7,28 @@ every text, so that checkpoints with random weights can be run and timed.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 BEGIN, END = "<|begin_of_text|>", "<|end_of_text|>"
 
 
-def byte_level_tokenizer(*, bos: int, eos: int) -> str:
+def byte_level_tokenizer(*, bos: int, eos: int, more: Mapping[str, int] | None = None) -> str:
     """``tokenizer.json`` with a piece a byte, which adds BOS and never EOS.
 
-    Bytes have the ids from 0 on without those of BOS and EOS: with two pieces on one id, an ordinary
-    letter would read as the beginning of a text.
+    ``more`` special tokens may be given with their ids. Bytes have the ids from 0 on without those of
+    special tokens: with two pieces on one id, an ordinary letter would read as the beginning of a text.
     """
-    free = (index for index in count() if index not in (bos, eos))
-    vocabulary = dict(zip(_byte_pieces(), free, strict=False))
-    vocabulary |= {BEGIN: bos, END: eos}
+    special = {BEGIN: bos, END: eos, **(more or {})}
+    taken = set(special.values())
+    free = (index for index in count() if index not in taken)
+    vocabulary = dict(zip(_byte_pieces(), free, strict=False)) | special
     tokenizer: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [_special(BEGIN, bos), _special(END, eos)],
+        "added_tokens": [_special(name, index) for name, index in special.items()],
         "normalizer": None,
         "pre_tokenizer": {
             "type": "ByteLevel",

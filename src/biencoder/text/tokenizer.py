@@ -6,7 +6,7 @@ control tokens, as in the reference implementation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from biencoder.errors import CheckpointError
+from biencoder.text.hidden_tokens import hide_tokens
 from biencoder.text.readable import Readability
 from biencoder.text.truncate import cut_tokens, head_of, too_long
 from biencoder.types import IntArray, Truncate
@@ -66,18 +67,30 @@ class TextTokenizer:
         self._readability = readability
 
     @classmethod
-    def from_folder(cls, folder: Path, *, vocab_size: int) -> TextTokenizer:
-        """Read ``tokenizer.json``; a vocabulary larger than the embedding table is an error."""
+    def from_folder(
+        cls, folder: Path, *, vocab_size: int, without: Collection[str] = ()
+    ) -> TextTokenizer:
+        """Read ``tokenizer.json``; a vocabulary larger than the embedding table is an error.
+
+        without: added tokens that a text must not become, however it is written.
+        """
         path = folder / "tokenizer.json"
         if not path.exists():
             raise CheckpointError(
                 f"{folder} holds no tokenizer.json", hint="fetch it with the rest of the checkpoint"
             )
+        hidden: frozenset[int] = frozenset()
         try:
-            tokenizer = Tokenizer.from_file(str(path))
+            if without:
+                whole = path.read_text(encoding="utf-8")
+                tokenizer, hidden = hide_tokens(whole, without, vocab_size=vocab_size)
+            else:
+                tokenizer = Tokenizer.from_file(str(path))
+        except CheckpointError:
+            raise
         except Exception as error:  # the library raises bare Exception for every fault
             raise CheckpointError(f"{path} cannot be read: {error}") from error
-        largest = max(tokenizer.get_vocab().values(), default=-1)
+        largest = max(set(tokenizer.get_vocab().values()) - hidden, default=-1)
         if largest >= vocab_size:
             raise CheckpointError(
                 f"the tokenizer has a token {largest}, but the embedding table ends at {vocab_size - 1}",
@@ -108,6 +121,11 @@ class TextTokenizer:
     def count(self, text: str, prefix: str = "") -> int:
         """Tokens of prompt and text together, special tokens included."""
         return self.counts([text], prefix)[0]
+
+    def pieces(self, text: str) -> IntArray:
+        """Ids of a text alone: no prompt, no special token around it."""
+        (encoding,) = self._encode_batch([text], special=False)
+        return np.asarray(encoding.ids, dtype=np.int64)
 
     def counts(self, texts: Sequence[str], prefix: str = "") -> list[int]:
         """As `count`, for many texts at once."""
@@ -168,11 +186,11 @@ class TextTokenizer:
             tokens = cut_tokens(tokens, max_tokens, truncate, kept)
         return Read(tokens, counted, over, shortened, unreadable)
 
-    def _encode_batch(self, texts: list[str]) -> list[Any]:
+    def _encode_batch(self, texts: list[str], *, special: bool = True) -> list[Any]:
         # Strings with lone surrogates cannot cross into the tokenizer; the replacement is the
         # Unicode one, as a decoder would have put it.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        encodings: list[Any] = self._tokenizer.encode_batch_fast(clean)
+        encodings: list[Any] = self._tokenizer.encode_batch_fast(clean, add_special_tokens=special)
         return encodings
 
     def _kept_prefix(self, prefix: str, head: str) -> int:

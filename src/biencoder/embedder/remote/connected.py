@@ -21,6 +21,7 @@ from biencoder.embedder.encoder import Origin, Window
 from biencoder.embedder.fingerprint import digest, hash_file
 from biencoder.embedder.hub import locate
 from biencoder.embedder.notices import tell_licence
+from biencoder.embedder.pages.page import PAGE_MODEL, Modality, Page, PageWindow, modalities
 from biencoder.embedder.profile import Profile
 from biencoder.embedder.remote.endpoint import PATIENT, Endpoint, Patience
 from biencoder.embedder.remote.key import read_key
@@ -112,6 +113,15 @@ class RemoteEmbedder:
         """The longest text it reads, in tokens, prompt and special tokens included."""
         return self.profile.max_tokens
 
+    @property
+    def pages(self) -> None:
+        """Nothing: a server is sent texts only, whatever its model reads."""
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What a document may be: a text."""
+        return modalities(self.pages)
+
     def fingerprint(self) -> str:
         """What the server states, or a hash over the model's name and what else is stated of it."""
         return self._stated.fingerprint
@@ -192,6 +202,21 @@ class RemoteEmbedder:
             answers_as=self._stated.answers_as,
         )
         return self._windows(texts, call, window_texts)
+
+    def encode_pages(
+        self,
+        pages: Iterable[Page],
+        *,
+        dimensions: int | None = None,
+        truncate: Truncate = "NONE",
+        parts: bool = False,
+        window_pages: int | None = None,
+    ) -> Iterator[PageWindow]:
+        """Refused: a server is sent texts only."""
+        raise InputError(
+            f"{self._endpoint.host} is sent texts only, no page images",
+            hint=f"load {PAGE_MODEL} on this machine for pages",
+        )
 
     def similarity(self, queries: npt.ArrayLike, documents: npt.ArrayLike) -> FloatArray:
         """Cosine of every query with every document, float32, shape (queries, documents)."""

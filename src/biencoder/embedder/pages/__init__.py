@@ -1,0 +1,1 @@
+"""Page images in, unit vectors out: the road of pages beside that of texts."""

@@ -1,0 +1,1 @@
+"""Page images to pixels: opened within limits, cut into tiles by the model's rule."""
