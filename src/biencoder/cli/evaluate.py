@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "evaluate"
 HELP = "Judge a model on folders in BEIR layout, on mteb's benchmarks or on the cards' suites."
+_DPI = 150
 
 
 def run(
@@ -46,6 +47,10 @@ def run(
     precision: options.Precision = "float32",
     prompting: options.Prompts = options.Prompting.family,
     instruction: options.Instruction = None,
+    modality: options.Modalities = None,
+    max_tiles: options.MaxTiles = None,
+    thumbnail: options.Thumbnail = None,
+    dpi: options.Dpi = _DPI,
     bm25: options.Lexical = True,
     bm25_tokens: options.LexicalTokens = "auto",
     bm25_k1: options.LexicalK1 = 0.9,
@@ -71,6 +76,10 @@ def run(
         precisions=listed(precision),
         prompting=prompting.value,
         instruction=instruction,
+        modality=modality.value if modality else None,
+        max_tiles=max_tiles,
+        thumbnail=thumbnail,
+        dpi=dpi,
         bm25=lexical | {"query_weights": bm25_query_weights} if bm25 else None,
         output=output,
         as_json=json_,
@@ -83,11 +92,13 @@ def judge(asked: Asked, model: str, server: str | None, api_key_file: Path | Non
     """Everything that can be refused is refused before the model is loaded."""
     _check(asked)
     sound = sound_folders(asked)
+    from biencoder.embedder.pages.side import PageSettings
     from biencoder.embedder.reach import Reach, open_encoder
     from biencoder.evaluate.systems import EmbedderSystem
 
     reach = Reach(model=model, server=server or "", api_key_file=api_key_file)
-    system = EmbedderSystem(open_encoder(reach), asked.instruction)
+    tiles = PageSettings(max_tiles=asked.max_tiles, thumbnail=asked.thumbnail)
+    system = EmbedderSystem(open_encoder(reach, settings=tiles), asked.instruction)
     settings = _settings(asked, system)
     if asked.whole:
         result = judge_whole(asked, system, settings)
@@ -120,6 +131,7 @@ def _check(asked: Asked) -> None:
         "--tasks": bool(asked.tasks) and not asked.benchmark,
         "--folder": bool(asked.folders) and not asked.suite,
         "--queries-from": asked.queries_from is not None and not asked.data,
+        "--modality": asked.modality is not None and not (asked.data or asked.benchmark),
         "--languages": bool(asked.languages) and not (asked.aligned or asked.benchmark),
     }
     for option, stray in strays.items():
@@ -149,6 +161,8 @@ def _settings(asked: Asked, system: EmbedderSystem) -> Settings:
         dimensions=_sizes(asked.dimensions, system),
         precisions=tuple(name for name in PRECISIONS if name in asked.precisions),
         bm25=asked.bm25,
+        modality=asked.modality,
+        dpi=asked.dpi,
     )
 
 

@@ -24,6 +24,14 @@ class Prompting(StrEnum):
     plain = "plain"
 
 
+class Modality(StrEnum):
+    """Closed choices, for the shell."""
+
+    text = "text"
+    image = "image"
+    image_text = "image_text"
+
+
 Model: TypeAlias = Annotated[str, typer.Option(help="Family name, folder or hub id.")]
 Data: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A folder in BEIR layout; may be repeated.")
@@ -59,6 +67,21 @@ Prompts: TypeAlias = Annotated[
 Instruction: TypeAlias = Annotated[
     str | None, typer.Option(help="A task, for models that take one.")
 ]
+Modalities: TypeAlias = Annotated[
+    Modality | None,
+    typer.Option(
+        "--modality",
+        help="What of a page to read; without it, all that the model and the pages have.",
+    ),
+]
+MaxTiles: TypeAlias = Annotated[
+    int | None, typer.Option(help="Of a page model: most tiles that a page is cut into.")
+]
+Thumbnail: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(help="Of a page model: whether the whole page comes behind its tiles."),
+]
+Dpi: TypeAlias = Annotated[int, typer.Option(help="At which the pages of PDFs are drawn.")]
 Lexical: TypeAlias = Annotated[
     bool, typer.Option(help="Judge BM25 beside the model; needs the extra eval.")
 ]

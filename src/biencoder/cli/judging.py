@@ -12,6 +12,7 @@ from biencoder.cli.show import Advance, progress, say
 from biencoder.cli.show_results import show_results
 
 if TYPE_CHECKING:
+    from biencoder.embedder.pages.page import Modality
     from biencoder.evaluate.benchmark_result import BenchmarkResult
     from biencoder.evaluate.judged_set import JudgedSet, SameId
     from biencoder.evaluate.mteb_prompts import Prompting
@@ -38,6 +39,10 @@ class Asked:
     precisions: tuple[str, ...]
     prompting: Prompting
     instruction: str | None
+    modality: Modality | None
+    max_tiles: int | None
+    thumbnail: bool | None
+    dpi: int
     bm25: Mapping[str, Any] | None
     output: Path
     as_json: bool
@@ -55,12 +60,15 @@ def sound_folders(asked: Asked) -> tuple[Path, ...]:
     beside encoding.
     """
     from biencoder.errors import InputError
+    from biencoder.evaluate.pages.page_set import with_pictures
 
     sound: list[Path] = []
     faults: list[InputError] = []
     for folder in asked.data:
         try:
-            _read(folder, asked)
+            judged = _read(folder, asked)
+            if asked.modality in ("image", "image_text"):
+                with_pictures(judged)
             sound.append(folder)
         except InputError as error:
             faults.append(error)
@@ -140,6 +148,7 @@ def judge_whole(asked: Asked, system: EmbedderSystem, settings: Settings) -> Ben
         asked.benchmark or "",
         tasks=asked.tasks or None,
         languages=asked.languages or None,
+        modality=settings.modality,
         **shared,
     )
 
@@ -156,9 +165,9 @@ def show_as_judged(results: Iterator[Result], asked: Asked) -> None:
 
 
 def _read(folder: Path, asked: Asked) -> JudgedSet:
-    from biencoder.evaluate.judged_set import read_judged_set
+    from biencoder.evaluate.pages.page_set import read_set
 
-    return read_judged_set(
+    return read_set(
         folder, split=asked.split, queries_from=asked.queries_from, same_id=asked.same_id
     )
 

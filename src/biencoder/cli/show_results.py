@@ -25,7 +25,7 @@ def show_results(results: Iterable[Result], output: Path, as_json: bool) -> None
         f"Warning: {result.dataset}, {result.model['name']}: {note}: {count:,}": None
         for result in taken
         for note, count in result.data["notes"].items()
-        if note.endswith(("cut", "unreadable"))
+        if note.endswith(("cut", "unreadable", "found by no query"))
     }
     for warning in told:
         say(warning)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.pages.page import Modality
 from biencoder.errors import InputError
 from biencoder.evaluate.benchmark_result import (
     BenchmarkResult,
@@ -103,14 +104,15 @@ def run_benchmark(
     prompting: Prompting = "family",
     max_tokens: int | None = None,
     dimensions: int | None = None,
+    modality: Modality | None = None,
     progress: Progress | None = None,
     tell: Tell | None = None,
 ) -> BenchmarkResult:
     """Judge a model on a benchmark by mteb's name for it.
 
     tasks: only these of its tasks; the mean is then not the benchmark's. languages: only subsets in
-    these, as mteb writes them (``eng``, ``deu-Latn``). prompting, max_tokens, dimensions: as
-    `MtebModel`. tell: gets a line per task.
+    these, as mteb writes them (``eng``, ``deu-Latn``). prompting, max_tokens, dimensions,
+    modality: as `MtebModel`. tell: gets a line per task.
 
     Raises InputError for a benchmark, task or language that mteb does not know.
     """
@@ -119,6 +121,7 @@ def run_benchmark(
         prompting=prompting,
         max_tokens=max_tokens,
         dimensions=dimensions,
+        modality=modality,
         progress=progress,
     )
     plan = plan_benchmark(name, tasks=tasks, languages=languages)

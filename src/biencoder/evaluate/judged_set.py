@@ -115,7 +115,7 @@ def read_judged_set(
         read_corpus(folder),
         read_query_rows(queries_from or folder),
         read_qrels(folder, split),
-        name=name or _name_of(folder, queries_from),
+        name=name or name_of(folder, queries_from),
         excluded=read_exclusions(folder, split),
         same_id=same_id,
     )
@@ -195,7 +195,8 @@ def _is_the_query(document: Document, text: str, same_id: SameId) -> bool:
     return same_id == "drop"
 
 
-def _name_of(folder: Path, queries_from: Path | None) -> str:
+def name_of(folder: Path, queries_from: Path | None = None) -> str:
+    """A set's name: its folder's, with the one above it."""
     folder = folder.resolve()
     name = f"{folder.parent.name}/{folder.name}"
     return name if queries_from is None else f"{name} from {queries_from.resolve().name}"

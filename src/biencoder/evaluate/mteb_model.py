@@ -1,8 +1,8 @@
 """One of our models as mteb's encoder.
 
-mteb hands over a loader of texts and says what they are; it gets float32 vectors of length 1. The
-texts stream through in windows, so beside the vectors themselves the memory does not grow with the
-corpus. Texts that are too long are cut at the end, and counted.
+mteb hands over a loader of texts, page images or both and says what they are; it gets float32 vectors
+of length 1. All of it streams through in windows, so beside the vectors themselves the memory does not
+grow with the corpus. Texts that are too long are cut at the end, and counted.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import numpy as np
 from biencoder.config.family import NEMOTRON_8B
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Encoder, Window
+from biencoder.embedder.pages.page import Modality, PageWindow
 from biencoder.errors import InputError
 from biencoder.evaluate.extra import require_mteb
-from biencoder.evaluate.mteb_prompts import PROMPTINGS, Prompting, task_prompt
+from biencoder.evaluate.modality import check_modality, page_facts
+from biencoder.evaluate.mteb_inputs import pages_of, read_of_documents, sound_pages, texts_of
+from biencoder.evaluate.mteb_prompts import PROMPTINGS, Prompting, TaskPrompt, task_prompt
 from biencoder.types import FloatArray
 
 if TYPE_CHECKING:
@@ -48,7 +51,8 @@ class MtebModel:
 
     prompting: see `mteb_prompts`. max_tokens: cut earlier than the model must (the 8b at 4,096
     unless told, as its card does). dimensions: a Matryoshka size. revision: what tells this model
-    from another of its name; the fingerprint unless given.
+    from another of its name; the fingerprint unless given. modality: what of a document is read,
+    where the model reads images; None for all that a task's documents have.
 
     ``counts`` and ``prompts`` tell what was encoded since `reset`. Raises InputError for a prompt
     rule or limit, DimensionError for a size, that this model does not have.
@@ -62,15 +66,20 @@ class MtebModel:
         max_tokens: int | None = None,
         dimensions: int | None = None,
         revision: str | None = None,
+        modality: Modality | None = None,
         progress: Progress | None = None,
     ) -> None:
         require_mteb()
+        if modality is not None:
+            check_modality(modality, embedder)
         if prompting not in PROMPTINGS:
             raise InputError(
                 f"the prompt rule {prompting!r} is unknown", hint=f"known: {', '.join(PROMPTINGS)}"
             )
         self.embedder = _limited(embedder, max_tokens)
+        self.pages = embedder.pages
         self.prompting = prompting
+        self.modality = modality
         self.dimensions = check_dimensions(dimensions, embedder.dimensions, embedder.profile.name)
         self.name = _mteb_name(embedder)
         self.revision = revision or self.embedder.fingerprint()
@@ -105,6 +114,7 @@ class MtebModel:
             similarity_fn_name=ScoringFunction.COSINE,
             use_instructions=True,
             training_datasets=None,
+            modalities=["text", "image"] if self.pages else ["text"],
             experiment_kwargs=self.variant or None,
         )
 
@@ -118,6 +128,9 @@ class MtebModel:
             variant["dtype"] = self._dtype
         if self.prompting != "family":
             variant["prompting"] = self.prompting
+        if self.pages:
+            variant |= {"modality": self.modality} if self.modality else {}
+            variant |= {name: str(value) for name, value in page_facts(self.pages).items()}
         return variant
 
     def facts(self) -> dict[str, Any]:
@@ -133,6 +146,7 @@ class MtebModel:
             "device": self.embedder.origin.device,
             "max_tokens": self.embedder.max_tokens,
             "random_weights": profile.random_weights,
+            **self._page_facts(),
         }
 
     def encode(
@@ -163,13 +177,7 @@ class MtebModel:
         prefix = self.embedder.profile.prompts.prefix(prompt.role, prompt.instruction)
         self.prompts.setdefault(side, {})[prefix] = None
         total = len(inputs.dataset)  # type: ignore[arg-type]  # mteb's data sets all have a length
-        stream = self.embedder.encode_stream(
-            _texts(inputs, task_metadata.name),
-            role=prompt.role,
-            dimensions=self.dimensions,
-            truncate="END",
-            instruction=prompt.instruction,
-        )
+        stream = self._stream(inputs, prompt, task_metadata, prompt_type)
         vectors = np.empty((total, self.dimensions), dtype=np.float32)
         filled = 0
         with self._progress(f"{task_metadata.name}, {hf_subset}, {side}", total) as advance:
@@ -180,6 +188,31 @@ class MtebModel:
                 advance(len(window.vectors))
         assert filled == total, f"mteb announced {total} texts and gave {filled}"
         return vectors
+
+    def read_of(self, task: TaskMetadata) -> Modality | None:
+        """What is read of a task's documents; None where they do not have it."""
+        return read_of_documents(task, self.modality, images=self.pages is not None)
+
+    def _stream(
+        self,
+        inputs: DataLoader[BatchedInput],
+        prompt: TaskPrompt,
+        task: TaskMetadata,
+        prompt_type: PromptType | None,
+    ) -> Iterator[Window | PageWindow]:
+        document = prompt_type is not None and prompt_type.value == "document"
+        read = self.read_of(task) if document else "text"
+        if read in ("image", "image_text"):
+            pages = pages_of(inputs, task.name, with_text=read == "image_text")
+            windows = self.embedder.encode_pages(pages, dimensions=self.dimensions, truncate="END")
+            return sound_pages(windows, task.name)
+        return self.embedder.encode_stream(
+            texts_of(inputs, task.name),
+            role=prompt.role,
+            dimensions=self.dimensions,
+            truncate="END",
+            instruction=prompt.instruction,
+        )
 
     def similarity(self, embeddings1: Array, embeddings2: Array) -> Tensor:
         """Cosines of all pairs, a float32 tensor, shape (first, second)."""
@@ -195,11 +228,17 @@ class MtebModel:
         scores: Tensor = pairwise_cos_sim(embeddings1, embeddings2)
         return scores
 
-    def _count(self, window: Window) -> None:
+    def _count(self, window: Window | PageWindow) -> None:
         self.counts["texts"] += len(window.vectors)
         self.counts["tokens"] += window.tokens
         self.counts["cut"] += window.cut
-        self.counts["unreadable"] += len(window.unreadable)
+        if isinstance(window, Window):
+            self.counts["unreadable"] += len(window.unreadable)
+
+    def _page_facts(self) -> dict[str, Any]:
+        if self.pages is None:
+            return {}
+        return {"modality": self.modality or "all that a document has", **page_facts(self.pages)}
 
     @property
     def _dtype(self) -> str:
@@ -225,16 +264,6 @@ def _mteb_name(embedder: Encoder) -> str:
     origin = embedder.origin
     owner = "server" if origin.server else "local"
     return origin.published or f"{owner}/{Path(embedder.profile.name).name}"
-
-
-def _texts(inputs: DataLoader[BatchedInput], task: str) -> Iterator[str]:
-    for batch in inputs:
-        if "text" not in batch:
-            raise InputError(
-                f"{task} has inputs without text ({', '.join(sorted(batch))})",
-                hint="this model reads text only",
-            )
-        yield from batch["text"]
 
 
 @contextmanager

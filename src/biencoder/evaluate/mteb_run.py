@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from biencoder.embedder.pages.page import Modality
 from biencoder.evaluate.benchmark_result import TaskScore, Unavailable
 from biencoder.evaluate.mteb_model import MtebModel
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
 _COUNTED_BEFORE = "texts were counted in an earlier run"
 _COUNTED_IN_PART = "counts are those of the last run, which resumed an earlier one"
-_TEXT_OF_PAGES = "documents have image and text; only the text was read"
+_READ: dict[Modality | None, str] = {
+    "text": "documents have image and text; only the text was read",
+    "image": "of the documents the images were read",
+    "image_text": "of the documents images and texts were read",
+}
+# mteb decodes a batch of images at once: a page is some ten megabytes.
+_PAGES_A_BATCH = 4
+_TEXTS_A_BATCH = 32
 
 
 def run_task(
@@ -96,23 +104,31 @@ def _run_aggregate(
 
 
 def _unreadable(task: AbsTask, model: MtebModel) -> str:
-    """Why a model of texts cannot do this task; empty where it can.
+    """Why the model cannot do this task; empty where it can.
 
-    A search needs words on both sides; where a document has image and text, the text is enough.
+    A search needs words in its queries, and documents of which the model reads something: of those
+    with image and text a model of texts reads the text.
     """
     from mteb.abstasks import AbsTaskRetrieval
     from mteb.types import PromptType
 
-    sides = {"its inputs": list(task.metadata.modalities)}
-    if isinstance(task, AbsTaskRetrieval):
-        sides = {
-            "its queries": list(task.metadata.get_modalities(PromptType.query)),
-            "its documents": list(task.metadata.get_modalities(PromptType.document)),
-        }
-    for side, kinds in sides.items():
-        if "text" not in kinds or (kinds != ["text"] and len(sides) == 1):
-            return f"{side} are {' and '.join(kinds)}, and {model.name} reads text only"
-    return ""
+    if not isinstance(task, AbsTaskRetrieval):
+        kinds = list(task.metadata.modalities)
+        return "" if kinds == ["text"] else _reads_text("its inputs", kinds, model)
+    kinds = list(task.metadata.get_modalities(PromptType.query))
+    if "text" not in kinds:
+        return _reads_text("its queries", kinds, model)
+    if model.read_of(task.metadata) is not None:
+        return ""
+    kinds = list(task.metadata.get_modalities(PromptType.document))
+    if model.pages is None:
+        return _reads_text("its documents", kinds, model)
+    return f"its documents are {' and '.join(kinds)}, and {model.modality} was asked for"
+
+
+def _reads_text(side: str, kinds: Sequence[str], model: MtebModel) -> str:
+    there = "text only" if model.pages is None else "text only here"
+    return f"{side} are {' and '.join(kinds)}, and {model.name} reads {there}"
 
 
 def _stored(task: AbsTask, model: MtebModel, cache: ResultCache) -> TaskResult | None:
@@ -164,7 +180,22 @@ def _evaluate(task: AbsTask, model: MtebModel, cache: ResultCache, *, again: boo
             co2_tracker=False,
             public_only=False,
             show_progress_bar=False,
+            encode_kwargs={
+                "batch_size": _PAGES_A_BATCH if _images(task, model) else _TEXTS_A_BATCH,
+                "show_progress_bar": False,
+            },
         )
+
+
+def _images(task: AbsTask, model: MtebModel) -> bool:
+    return "image" in task.metadata.modalities and model.read_of(task.metadata) != "text"
+
+
+def _what_was_read(task: AbsTask, model: MtebModel) -> str:
+    """Told where the documents are pages."""
+    if "image" not in task.metadata.modalities:
+        return ""
+    return _READ[model.read_of(task.metadata) or "text"]
 
 
 @contextmanager
@@ -199,7 +230,7 @@ def _score(
             scores.setdefault(split, {})[subset] = float(value)
     values = [value for subsets in scores.values() for value in subsets.values()]
     fresh = note != _COUNTED_BEFORE
-    notes = [note, _TEXT_OF_PAGES if "image" in task.metadata.modalities else ""]
+    notes = [note, _what_was_read(task, model)]
     return TaskScore(
         name=task.metadata.name,
         type=str(task.metadata.type),

@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ import numpy as np
 
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Encoder
+from biencoder.errors import InputError
 from biencoder.evaluate.bm25 import BM25
 from biencoder.evaluate.compressed import bytes_per_document, compress
 from biencoder.evaluate.conditions import conditions
 from biencoder.evaluate.exact import TopK, search
-from biencoder.evaluate.judged_set import JudgedSet, read_judged_set
+from biencoder.evaluate.judged_set import JudgedSet
+from biencoder.evaluate.pages.page_set import PageSet, read_set
+from biencoder.evaluate.pages.system import PageSystem, PageWarning, failed_rows, system_for
 from biencoder.evaluate.results import (
     Result,
     load_result,
@@ -37,10 +41,11 @@ from biencoder.evaluate.settings import Settings
 from biencoder.evaluate.significance import bootstrap_intervals
 from biencoder.evaluate.systems import EmbedderSystem, System
 from biencoder.evaluate.vector_store import Encoded, encode_to_disk, remove_vectors
-from biencoder.types import Precision
+from biencoder.types import Precision, Role
 
 BM25_NAME = "BM25"
 _RETRIEVED = 100
+_NO_PICTURE = "documents without a usable picture, found by no query"
 
 Progress = Callable[[str, int], Any]
 """``progress(label, total)`` gives a context manager that yields ``advance(n)``."""
@@ -57,25 +62,42 @@ def evaluate(
 ) -> list[Result]:
     """Judge a model on one set; BM25's result comes last where it was asked for.
 
-    data: a folder in BEIR layout or a checked set. output: keeps results and makes the run
-    resumable. context: facts about the set that belong into the results (languages, domain).
+    data: a folder in BEIR layout, of pages too (`PageSet`), or a checked set. output: keeps results
+    and makes the run resumable. context: facts about the set that belong into the results
+    (languages, domain).
 
-    Raises InputError for a set that cannot be judged, DimensionError for a size not offered,
+    Raises InputError for a set that cannot be judged, or whose documents have nothing that the model
+    reads, DimensionError for a size not offered,
     MissingExtraError where BM25 is asked for and bm25s is not installed; all before encoding.
     """
     settings = settings or Settings()
     if settings.bm25 is not None:
         # A wrong option or a missing package is told now, not when everything has been encoded.
         BM25([], **settings.bm25)
-    judged = data if isinstance(data, JudgedSet) else read_judged_set(Path(data))
+    judged = data if isinstance(data, JudgedSet) else read_set(Path(data))
     system = model if isinstance(model, System) else EmbedderSystem(model)
+    system = system_for(system, judged, modality=settings.modality, dpi=settings.dpi)
+    lexical = settings.bm25 is not None and _has_words(judged, system)
     run = _Run(judged, settings, dict(context or {}), progress or _silent)
     temporary = tempfile.TemporaryDirectory() if output is None else nullcontext(str(output))
     with temporary as folder:
         results = run.system(system, Path(folder))
-        if settings.bm25 is not None:
+        if lexical:
             results.append(run.bm25(Path(folder)))
     return results
+
+
+def _has_words(judged: JudgedSet, system: System) -> bool:
+    """Whether there is anything for BM25. Raises InputError where the system needs it too."""
+    if not isinstance(judged, PageSet) or judged.has_text:
+        return True
+    if not isinstance(system, PageSystem):
+        raise InputError(
+            f"no page of {judged.name} has a text, and {system.name} reads nothing else",
+            hint="judge a page model with --modality image, or put texts into corpus.jsonl",
+        )
+    warnings.warn("no page has a text, so BM25 is left out", PageWarning, 3)
+    return False
 
 
 @dataclass(frozen=True)
@@ -142,17 +164,19 @@ class _Run:
         self, system: System, facts: Mapping[str, Any], folder: Path
     ) -> Iterator[tuple[Encoded, Encoded]]:
         """Query and document vectors on disk; removed when their results stand."""
-        texts = {
+        inputs: dict[Role, Sequence[Any]] = {
             "query": list(self.judged.queries.values()),
             "document": [document.full_text for document in self.judged.documents],
         }
+        if isinstance(system, PageSystem):
+            inputs["document"] = system.documents
         key = _key([dict(facts), self.judged.digest])
-        paths = {role: folder / ".vectors" / f"{key}-{role}.f32" for role in texts}
-        with self.progress("queries", len(texts["query"])) as advance:
-            queries = encode_to_disk(system, texts["query"], "query", paths["query"], advance)
-        with self.progress("documents", len(texts["document"])) as advance:
+        paths = {role: folder / ".vectors" / f"{key}-{role}.f32" for role in inputs}
+        with self.progress("queries", len(inputs["query"])) as advance:
+            queries = encode_to_disk(system, inputs["query"], "query", paths["query"], advance)
+        with self.progress("documents", len(inputs["document"])) as advance:
             documents = encode_to_disk(
-                system, texts["document"], "document", paths["document"], advance
+                system, inputs["document"], "document", paths["document"], advance
             )
         yield queries, documents
         for path in paths.values():
@@ -169,10 +193,12 @@ class _Run:
         size, precision = model["dimensions"], model["precision"]
         cut = compress(queries.vectors, size, "float32").block(0, len(queries.vectors))
         stored = compress(documents.vectors, size, precision)
+        failed = failed_rows(documents.vectors) if "modality" in model else set()
+        excluded = self.judged.excluded_rows
+        if failed:
+            excluded = [rows | failed for rows in excluded or [set()] * len(cut)]
         began = time.perf_counter()
-        found = search(
-            cut, stored, self.judged.ids, k=_RETRIEVED, excluded=self.judged.excluded_rows
-        )
+        found = search(cut, stored, self.judged.ids, k=_RETRIEVED, excluded=excluded)
         speed = _speed(queries, documents) | {
             "search seconds": time.perf_counter() - began,
             "bytes/document": bytes_per_document(size, precision),
@@ -183,6 +209,8 @@ class _Run:
             for what in ("cut", "unreadable")
             if encoded.counts[what]
         }
+        if failed:
+            counts[_NO_PICTURE] = len(failed)
         return self._result(name, model, found, speed, counts, path)
 
     def _result(

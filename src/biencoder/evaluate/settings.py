@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from biencoder.embedder.pages.page import Modality
 from biencoder.errors import InputError
 from biencoder.evaluate.metrics import measure
+from biencoder.reading.pdf_pages import DPI
 from biencoder.types import PRECISIONS, Precision
 
 Measure: TypeAlias = Callable[[Sequence[str], Mapping[str, int]], float]
@@ -21,7 +23,8 @@ class Settings:
     """One run's choices.
 
     dimensions: empty for the full size alone. bm25: options of `BM25`, None leaves the baseline
-    out. extra: measures that belong to this set alone.
+    out. extra: measures that belong to this set alone. modality: what of a page is read; None for
+    all that set and model have. dpi: at which pages of PDFs are drawn.
     """
 
     measures: tuple[str, ...] = MEASURES
@@ -29,6 +32,8 @@ class Settings:
     precisions: tuple[Precision, ...] = ("float32",)
     bm25: Mapping[str, Any] | None = field(default_factory=dict)
     extra: Mapping[str, Measure] = field(default_factory=dict)
+    modality: Modality | None = None
+    dpi: int = DPI
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from biencoder.corpus.beir import is_beir_folder
 from biencoder.errors import InputError
-from biencoder.evaluate.judged_set import JudgedSet, read_judged_set
+from biencoder.evaluate.judged_set import JudgedSet
+from biencoder.evaluate.pages.page_set import read_set
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def open_library(folders: Sequence[Path], digests: set[str], *, split: str = "te
     for folder in folders:
         known = False
         for part in _beir_folders(folder):
-            judged = read_judged_set(part, split=split)
+            judged = read_set(part, split=split)
             if judged.digest in digests:
                 sets[judged.digest] = Texts(judged)
                 known = True

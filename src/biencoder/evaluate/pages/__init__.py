@@ -1,0 +1,1 @@
+"""Pages under judgement: sets whose documents have pictures, and what embeds them."""
