@@ -106,11 +106,27 @@ def _name_shards(
 def _save(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     try:
         save_file(dict(tensors), path, metadata={"format": "pt", **metadata})
+        _settle_metadata(path)
     except (SafetensorError, OSError) as error:
         path.unlink(missing_ok=True)
         raise OutputError(
             f"{path.name} could not be written: {error}", hint="is the disk full or read-only?"
         ) from error
+
+
+def _settle_metadata(path: Path) -> None:
+    """Metadata in the order of their keys.
+
+    The library writes them in another order each time, and a model is told by its files' bytes.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        settled = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(settled) <= length, "the header has grown"
+        file.seek(8)
+        file.write(settled.ljust(length))
 
 
 def _indexed_files(folder: Path) -> list[Path]:
