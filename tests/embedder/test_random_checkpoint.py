@@ -145,6 +145,18 @@ def test_the_tokenizer_of_a_random_page_checkpoint_has_the_image_tokens_and_fill
     assert tokenizer.encode("a<img><IMG_CONTEXT></img> b").ids[1:-2] == [97, 300, 302, 301]
 
 
+def test_a_cut_down_random_page_checkpoint_loads_and_reads_pages_and_texts(tmp_path: Path) -> None:
+    # A special token that the vocabulary of the file lists too, as this one's do, is hidden in both.
+    write_random_checkpoint(member_named("vl"), tmp_path / "random", seed=0, config=PAGES)
+    model = Embedder.load(tmp_path / "random", dtype="float32")
+    picture = tiny_pages.picture(200, 100)
+    texts = ["", "a<img><IMG_CONTEXT></img> b", "a"]
+    vectors = model.encode_documents([*texts, None], images=[picture, picture, None, picture])
+    assert vectors.shape == (4, 64)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, rtol=1e-6)
+    assert len(np.unique(vectors.round(5), axis=0)) >= 3
+
+
 def test_the_sizes_of_the_real_page_model_take_what_was_counted() -> None:
     assert random_checkpoint_bytes(member_named("vl")) == 2 * 1_678_252_480
     assert random_checkpoint_bytes(member_named("1b")) == 2 * 1_235_814_400

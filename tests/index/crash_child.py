@@ -35,7 +35,7 @@ from biencoder.index.table_files import RecoveryWarning
 # What LanceDB imports, but not LanceDB: a child is then quick to begin.
 _SLOW_IMPORTS = ("lance_namespace", "pandas", "pydantic")
 # Between two calls of these, nothing of the index changes but by LanceDB's and SQLite's own hands.
-_SYSTEM_CALLS = ("fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "pwrite")
+_SYSTEM_CALLS = ("fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "link", "pwrite")
 _STORE_CALLS = ("add", "add_columns", "delete_sources", "build_words")
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(module: str = "tests.index.crash_child") -> Iterator[Server]:
     """A server for the length of a block."""
-    command = [sys.executable, "-m", "tests.index.crash_child"]
+    command = [sys.executable, "-m", module]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -96,10 +96,15 @@ class Job:
         return bool(killed["code"] == KILLED)
 
 
-def make_job(server: Server, place: Path, name: str) -> Job:
+def make_job(
+    server: Server,
+    place: Path,
+    name: str,
+    write_sources: Callable[[Path], Path] = made_index.write_sources,
+) -> Job:
     """A job in a folder of its own."""
     verb, before = JOBS[name]
-    source = made_index.write_sources(place / "source")
+    source = write_sources(place / "source")
     index, start = place / "undisturbed", place / "start"
     known = {"i": work("index", source, index), "c": {"do": "change", "source": str(source)}}
     first = [known[letter] for letter in before]

@@ -40,6 +40,10 @@ class WatchedDisk:
         self.synced.add(_state(path))
         self.names.append(path.name)
 
+    def has(self, path: Path) -> bool:
+        """Whether a file or folder lies on it as it is now."""
+        return _state(path) in self.synced
+
     def check(self, generation: Path) -> None:
         """At an acknowledgement: is everything below the table, and every folder above it, synced?"""
         self.acknowledgements += 1

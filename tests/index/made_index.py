@@ -67,7 +67,11 @@ def index(source: Path, folder: Path, options: Options = OPTIONS) -> Tally:
 
 def contents(folder: Path) -> Contents:
     """What somebody who opens the index finds."""
-    index = Index.open(folder, embedder=mini())
+    return contents_of(Index.open(folder, embedder=mini()))
+
+
+def contents_of(index: Index) -> Contents:
+    """What an open index holds."""
     store = index._snapshot.store
     ids: list[str] = []
     for batch in store.scan(["id"]):

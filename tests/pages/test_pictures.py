@@ -131,7 +131,10 @@ def test_a_photo_is_turned_as_its_camera_says(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     for file in (_file(stored, "PNG", exif=exif), _file(stored, "WEBP", exif=exif, lossless=True)):
-        np.testing.assert_array_equal(np.asarray(open_picture(file)), np.asarray(upright))
+        opened = open_picture(file)
+        np.testing.assert_array_equal(np.asarray(opened), np.asarray(upright))
+        # Opened once more, as an index does that keeps the picture too, it is not turned again.
+        np.testing.assert_array_equal(np.asarray(open_picture(opened)), np.asarray(upright))
     photo = open_picture(_file(stored, "JPEG", exif=exif, quality=95))
     np.testing.assert_allclose(_colour(photo, 3, 3), RED, atol=8)
     assert photo.size == (32, 16)

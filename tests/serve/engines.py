@@ -34,7 +34,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def at_the_door(engine: Engine) -> int:
     """Tokenised requests that the computing thread has not looked at yet."""
-    return engine._computing._inbox.qsize()
+    return engine._threads._computing._inbox.qsize()
 
 
 class Gate:

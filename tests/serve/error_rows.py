@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import orjson
+from tests.serve import made_pages
 from tests.serve.wire_client import QUIET, RefusingEngine, mini, opened
 
 from biencoder.serve.embeddings.names import Served
@@ -32,6 +33,7 @@ class Row:
     """A request and the refusal that it must get.
 
     phrase: a part of the message. answer_headers: with their values, or "" where any value will do.
+    pages: asked of a page model, under the name mini too.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Row:
     state: State = "ready"
     refusal: ApiError | None = None
     slow: bool = False
+    pages: bool = False
 
 
 def with_fields(**fields: Any) -> dict[str, Any]:
@@ -278,7 +281,8 @@ ROWS = (*FIELDS, *BODIES, *NAMES_AND_PATHS, *ENGINES)
 
 def answer_to(row: Row) -> httpx.Response:
     """What the real application answers to a row's request."""
-    engine = RefusingEngine(mini(), row.refusal) if row.refusal else Engine(mini())
+    model = made_pages.model() if row.pages else mini()
+    engine = RefusingEngine(model, row.refusal) if row.refusal else Engine(model)
     with opened(Served("mini", engine), settings=row.settings) as wire:
         wire.service.state = row.state
         content = row.body if isinstance(row.body, bytes) else orjson.dumps(row.body)

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from tests.index import made_index
 from tests.reading import made
 
+from biencoder.embedder.embedder import Embedder
 from biencoder.index.build import Options, index_folder
 from biencoder.serve.app import build_app
 from biencoder.serve.embeddings.names import Registry
@@ -90,10 +91,10 @@ def client(served: Service, **headers: str) -> TestClient:
 
 
 class CountingEngine:
-    """Answers as the mini does, and keeps what it was asked."""
+    """Answers as the mini does, or another model, and keeps what it was asked."""
 
-    def __init__(self) -> None:
-        self.embedder = made_index.mini()
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.embedder = embedder or made_index.mini()
         self.asked: list[str] = []
 
     async def embed(

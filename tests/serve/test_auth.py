@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,7 @@ def every_call(wire: Wire) -> list[tuple[str, str]]:
     calls = []
     for route in wire.app.routes:
         assert isinstance(route, Route), "a route of another kind needs a test of its own"
-        path = route.path.replace("{document}", "abc").replace("{file}", "index.html")
+        path = re.sub(r"{\w+}", "abc", route.path.replace("{file}", "index.html"))
         assert "{" not in path
         calls += [(method, path) for method in sorted(route.methods or ())]
     return calls

@@ -13,9 +13,10 @@ import openai
 import pytest
 import requests
 from langchain_nvidia_ai_endpoints._common import _NVIDIAAsyncClient, _NVIDIASyncClient
-from tests.serve.error_rows import ROWS, Row, answer_to
+from tests.serve.error_rows import Row, answer_to
+from tests.serve.image_error_rows import ALL_ROWS
 
-FAULTY = tuple(row for row in ROWS if row.method == "POST")
+FAULTY = tuple(row for row in ALL_ROWS if row.method == "POST")
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
-from tests.serve.error_rows import PNG, ROWS, Row, answer_to, with_fields
+from tests.serve.error_rows import PNG, Row, answer_to, with_fields
+from tests.serve.image_error_rows import ALL_ROWS
 from tests.serve.wire_client import QUIET, opened
 
 from biencoder.serve.errors import STATUS
 
 # Codes of other routes (index, search page) and of the shell around all of them, with tests of their
-# own; and images, which no model reads yet.
+# own.
 ELSEWHERE = {
     "invalid_filter",
-    "invalid_image",
     "index_conflict",
     "index_error",
     "cross_site",
@@ -25,7 +25,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=lambda row: row.name)
 def test_the_row(row: Row) -> None:
     response = answer_to(row)
     body = response.json()
@@ -48,11 +48,11 @@ def test_the_row(row: Row) -> None:
 
 
 def test_no_code_is_without_a_row() -> None:
-    assert {row.code for row in ROWS} == STATUS.keys() - ELSEWHERE
+    assert {row.code for row in ALL_ROWS} == STATUS.keys() - ELSEWHERE
 
 
 def test_a_pause_is_whole_seconds_and_short_enough_for_openai() -> None:
-    for row in ROWS:
+    for row in ALL_ROWS:
         if row.status in (429, 503):
             seconds = answer_to(row).headers["retry-after"]
             assert 1 <= int(seconds) <= 120
@@ -66,13 +66,13 @@ def test_a_pause_is_whole_seconds_and_short_enough_for_openai() -> None:
     ],
 )
 def test_the_raw_body_holds_the_phrase_that_clients_search_for(pattern: bytes) -> None:
-    row = next(row for row in ROWS if row.code == "context_length_exceeded")
+    row = next(row for row in ALL_ROWS if row.code == "context_length_exceeded")
     assert re.search(pattern, answer_to(row).content)
 
 
 @pytest.mark.parametrize("name", ["not JSON", "wrong type", "unknown value", "unknown model"])
 def test_nothing_of_the_request_comes_back(name: str) -> None:
-    row = next(row for row in ROWS if row.name == name)
+    row = next(row for row in ALL_ROWS if row.name == name)
     for secret in ("secret", "middle", "text-embedding-3-small", "a lake"):
         assert secret not in answer_to(row).text
 

@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 from tests.commands import run
 from tests.serve import made_search
+from tests.serve.browsing import CHROMIUM, DESKTOP, FIRST, PHONE, Visit, visiting
 from tests.serve.made_search import QUESTION, CountingEngine
-
-from biencoder.serve.app import build_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium")
-
-PHONE, DESKTOP = (390, 844), (1280, 800)
-FIRST = ".lane:first-child .hit:first-child"
-
-
-@contextmanager
-def running(index: Path, feedback: Path) -> Iterator[str]:
-    """The service in a thread, on a port that the system chooses."""
-    served = made_search.service(index, feedback=feedback, engines=[CountingEngine()])
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build_app(served), log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        # A connection made before the server is up waits in the socket's backlog.
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -56,48 +28,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_search.write_index(tmp_path_factory.mktemp("page"))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield launched
-        launched.close()
-
-
-@dataclass
-class Visit:
-    """A page that is open at a running service. complaints: of its console."""
-
-    browser: Browser
-    base: str
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, path: str = "/", *, size: tuple[int, int] = DESKTOP, dark: bool = False) -> Page:
-        context = self.browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme="dark" if dark else "light",
-        )
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(self.base + path)
-        page.wait_for_selector("body[data-ready]")
-        return page
-
-
 @pytest.fixture
 def visit(browser: Browser, index: Path, tmp_path: Path) -> Iterator[Visit]:
-    with running(index, tmp_path / "feedback") as base:
-        made = Visit(browser, base)
+    with visiting(browser, index, tmp_path / "feedback", CountingEngine()) as made:
         yield made
-        for context in browser.contexts:
-            context.close()
-        assert made.complaints == []
 
 
 def ask(page: Page, question: str = QUESTION) -> None:

@@ -16,7 +16,7 @@ def run(
     model: Annotated[str, typer.Argument(help="Family name, checkpoint folder or hub id.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     documents: Annotated[
-        int, typer.Option(help="Documents of 130 tokens for the estimate of hours.")
+        int, typer.Option(help="Documents of 130 tokens, and pages, for the estimate of hours.")
     ] = 1_000_000,
     dtype: Annotated[
         str, typer.Option(help="auto, bfloat16, float32 or float16 (GPU only).")

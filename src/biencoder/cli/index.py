@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biencoder.cli.page_options import Dpi, MaxTiles, Modality, Thumbnail, page_options
 from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, say, warnings_as_lines
 from biencoder.cli.show_index import FAULTS, bar, failure_records, note_records, tell_tally
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from biencoder.index.ingest import Tally
 
 NAME = "index"
-HELP = "Make an index of a folder (pdf, md, html, txt, docx, pptx, jsonl), or bring it up to date."
+HELP = (
+    "Make an index of a folder (pdf, md, html, txt, docx, pptx, jsonl; images by a page model), or bring "
+    "it up to date."
+)
 
 
 def run(
@@ -34,6 +38,10 @@ def run(
     chunk_tokens: Annotated[
         int | None, typer.Option(help="Of a new index: the longest passage.")
     ] = None,
+    modality: Modality = None,
+    max_tiles: MaxTiles = None,
+    thumbnail: Thumbnail = None,
+    dpi: Dpi = None,
     commit_every: Annotated[
         int | None, typer.Option(help="Passages between two commits; 10,000 without this.")
     ] = None,
@@ -65,6 +73,7 @@ def run(
             "chunk_tokens": chunk_tokens,
             "commit_every": commit_every,
             "workers": workers,
+            "pages": page_options(modality, max_tiles, thumbnail, dpi),
         }
         given = {name: value for name, value in chosen.items() if value is not None}
         options = Options(retry=retry, moved=moved, allow_empty=allow_empty, **given)
@@ -87,6 +96,7 @@ def _record(tally: Tally, to: Path, seconds: float, others: list[str]) -> dict[s
         "index": str(to),
         "documents": tally.documents,
         "chunks": tally.chunks,
+        "pages": tally.pages,
         "unchanged": tally.unchanged,
         "removed": tally.removed,
         "failed": len(tally.failures),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from biencoder.embedder.pages.page import MODALITIES, Modality, Page
 from biencoder.errors import InputError
+from biencoder.reading.kinds import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 PAGE_SUFFIXES = (".pdf", *IMAGE_SUFFIXES)
 _PAGE_NOTE = re.compile(r"pages? (\d+)")
 

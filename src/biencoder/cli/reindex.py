@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from biencoder.cli.page_options import Dpi, MaxTiles, Modality, Thumbnail, page_options
 from biencoder.cli.reach import KeyFile, Server, Tokenizer
 from biencoder.cli.show import print_json, say, warnings_as_lines
 from biencoder.cli.show_index import FAULTS, bar, failure_records, tell_tally
@@ -30,6 +31,10 @@ def run(
     chunk_tokens: Annotated[
         int | None, typer.Option(help="The longest passage; as before without this.")
     ] = None,
+    modality: Modality = None,
+    max_tiles: MaxTiles = None,
+    thumbnail: Thumbnail = None,
+    dpi: Dpi = None,
     commit_every: Annotated[
         int | None, typer.Option(help="Passages between two commits; 10,000 without this.")
     ] = None,
@@ -57,6 +62,7 @@ def run(
             dimensions=dimensions,
             chunk_tokens=chunk_tokens,
             again=again,
+            pages=page_options(modality, max_tiles, thumbnail, dpi),
         )
         if commit_every is not None:
             options = replace(options, commit_every=commit_every)
@@ -82,6 +88,7 @@ def run(
                     "model": read_facts(read_layout(folder).generation()).model,
                     "documents": tally.documents,
                     "chunks": tally.chunks,
+                    "pages": tally.pages,
                     "unchanged": tally.unchanged,
                     "failed": len(tally.failures),
                     "unreadable": tally.unreadable,

@@ -168,6 +168,7 @@ def _stored_record(hit: hits.Hit, question: str) -> dict[str, object]:
         "end": hit.end,
         "id": hit.id,
         "scores": {"dense": hit.dense, "lexical": hit.lexical},
+        "page_image": hit.pictured,
         "metadata": {n: value for n, value in hit.metadata.items() if value is not None},
     }
 
@@ -176,11 +177,12 @@ def _place(hit: hits.Hit) -> tuple[str, str]:
     """Page, and heading or title; the scores in either ranking."""
     page = [] if hit.page is None else [f"page {hit.page}"]
     words = [hit.heading or hit.title] if hit.heading or hit.title else []
+    looks = ["page image"] if hit.pictured and hit.text.strip() else []
     scores = [
         *([] if hit.dense is None else [f"cosine {hit.dense:.3f}"]),
         *([] if hit.lexical is None else [f"BM25 {hit.lexical:.2f}"]),
     ]
-    return "  ".join([*page, *words]), ", ".join(scores)
+    return "  ".join([*page, *words, *looks]), ", ".join(scores)
 
 
 def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores: str) -> None:
@@ -196,6 +198,8 @@ def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores:
     if place:
         head.append(f"  {visible(place)}", style="dim")
     body = Text(visible(snippet(hit.text, question)), style="default")
+    if not hit.text.strip():
+        body = Text("page image, without a text layer", style="italic dim")
     for word in question_words(question):
         body.highlight_regex(rf"(?i)\b{word}\b", "bold yellow")
     if scores:

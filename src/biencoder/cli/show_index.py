@@ -73,7 +73,7 @@ def tell_tally(tally: Tally, folder: Path, seconds: float, left_out: Sequence[st
     from biencoder.evaluate.report.words import counted, visible
 
     did = [
-        f"{counted(tally.documents, 'document')} and {counted(tally.chunks, 'passage')} indexed",
+        f"{counted(tally.documents, 'document')} and {_told_rows(tally)} indexed",
         f"{tally.unchanged:,} unchanged",
         f"{tally.removed:,} removed",
         *([f"{len(tally.failures):,} failed"] if tally.failures else []),
@@ -88,6 +88,16 @@ def tell_tally(tally: Tally, folder: Path, seconds: float, left_out: Sequence[st
         )
     for line in failure_lines(tally.failures, folder):
         say(line)
+
+
+def _told_rows(tally: Tally) -> str:
+    from biencoder.evaluate.report.words import counted
+
+    passages = counted(tally.chunks - tally.pages, "passage")
+    pages = counted(tally.pages, "page image")
+    if not tally.pages:
+        return passages
+    return pages if tally.pages == tally.chunks else f"{pages} and {passages}"
 
 
 def _notes(tally: Tally, folder: Path) -> Iterator[str]:

@@ -42,7 +42,7 @@ def _record(status: Status, folder: Path) -> dict[str, object]:
     facts, failures, notes = (rest.pop(name) for name in ("facts", "failures", "notes"))
     return {
         "index": str(folder),
-        **{name: facts[name] for name in ("model", "fingerprint", "dimensions")},
+        **{name: facts[name] for name in ("model", "fingerprint", "dimensions", "modality")},
         **rest,
         "failed": len(failures),
         "failures": failure_records(failures),
@@ -76,6 +76,8 @@ def _lines(status: Status, folder: Path) -> Iterator[tuple[str, str]]:
     yield "model", f"{facts.model} ({facts.fingerprint}), {facts.dimensions:,} dimensions"
     yield "documents", f"{status.documents:,}"
     yield "passages", f"{status.chunks:,} of up to {facts.chunk_tokens:,} tokens"
+    if facts.reads_pages:
+        yield "page images", _told_pages(status)
     yield "failed", f"{len(status.failures):,}"
     if status.planned:
         waiting = counted(status.planned, "document")
@@ -101,6 +103,15 @@ def _lines(status: Status, folder: Path) -> Iterator[tuple[str, str]]:
     if status.building is not None:
         purpose = status.building.purpose or "rewriting"
         yield "not finished", f"{purpose}: {_beside(status.building)}; the same command goes on"
+
+
+def _told_pages(status: Status) -> str:
+    from biencoder.index.page_settings import told_tiles
+
+    facts = status.facts
+    what = "image and text" if facts.modality == "image_text" else "image alone"
+    how = f"tiles {told_tiles(facts)}, PDFs drawn at {facts.dpi} dpi"
+    return f"{status.pages:,}, embedded by {what}; {how}"
 
 
 def _beside(generation: Beside) -> str:

@@ -32,6 +32,8 @@ _CLAIMS = {
     "duplicates": ("no passage stands there twice", "passage"),
     "contents": ("texts and vectors are those stored", "document"),
     "full text": ("the full-text index is complete", "passage"),
+    "pages": ("each page has its picture and its parts", "page"),
+    "page files": ("no picture is left of a page that went", "file"),
     "sources": ("every file read is accounted for", "file"),
 }
 

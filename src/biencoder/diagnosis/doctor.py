@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 import torch
 
-from biencoder.config.family import FAMILY
+from biencoder.config.family import FAMILY, Member
+from biencoder.config.page_model import PageLimits
 from biencoder.diagnosis.advice import advise
 from biencoder.diagnosis.ceiling import Ceiling, layer_config, measure_ceiling
 from biencoder.diagnosis.cost import DOCUMENT_TOKENS, rounded, working_bytes
 from biencoder.diagnosis.findings import Datum, Finding
 from biencoder.diagnosis.machine import Machine, read_machine
 from biencoder.diagnosis.memory import gigabytes
+from biencoder.diagnosis.pages.cost import usual_bytes
 from biencoder.embedder.device import CPU_TOKEN_BUDGET, GPU_TOKEN_BUDGET, Placement, place
 from biencoder.models.attention import LONGEST_FOR_PRODUCTS, has_varlen
 from biencoder.models.checkpoint import count_parameters
+from biencoder.models.page_checkpoint import count_page_parameters
 
 
 def doctor() -> Iterator[Finding]:
@@ -124,8 +127,7 @@ def _fitting(machine: Machine, placement: Placement) -> Finding:
     budget = GPU_TOKEN_BUDGET if on_gpu else CPU_TOKEN_BUDGET
     size = placement.dtype.itemsize
     needs = {
-        member.name: count_parameters(member.config) * size
-        + working_bytes(member.config, budget, size, longest=LONGEST_FOR_PRODUCTS)
+        member.name: _needed(member, budget, size, on_gpu=on_gpu)
         for member in FAMILY
         if member.config is not None
     }
@@ -136,3 +138,14 @@ def _fitting(machine: Machine, placement: Placement) -> Finding:
     reason = f"weights and working memory against {gigabytes(free)}, for usual texts"
     value = ", ".join(fitting) or "none"
     return Finding("models that fit", "ok" if fitting else "warning", value, reason, names)
+
+
+def _needed(member: Member, budget: int, size: int, *, on_gpu: bool) -> int:
+    """Bytes of a member's weights, and to work with, ``size`` bytes a number."""
+    if member.pages is not None:
+        run = count_page_parameters(member.pages).run
+        tokens = max(budget, PageLimits().image)
+        return run * size + usual_bytes(member.pages, tokens, size, on_gpu=on_gpu)
+    assert member.config is not None, member.name
+    working = working_bytes(member.config, budget, size, longest=LONGEST_FOR_PRODUCTS)
+    return count_parameters(member.config) * size + working

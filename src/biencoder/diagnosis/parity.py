@@ -23,7 +23,7 @@ NAME = "transformers"
 
 # Older ones ignore `is_causal: false` and run causally without a word.
 _FIRST_VERSION = (5, 2)
-_LEAST_COSINE = {torch.float32: 0.999999, torch.bfloat16: 0.9995, torch.float16: 0.9995}
+LEAST_COSINE = {torch.float32: 0.999999, torch.bfloat16: 0.9995, torch.float16: 0.9995}
 # A short text cannot show wrong rotary frequencies (1 - cosine is 2e-6): they are compared alone.
 _FREQUENCY_TOLERANCE = 1e-6
 
@@ -33,20 +33,28 @@ def parity(embedder: Embedder, raw: Mapping[str, Any]) -> Finding:
 
     ``raw`` is config.json as it stands on the disk.
     """
-    try:
-        installed = version("transformers")
-    except PackageNotFoundError:
-        return Finding(NAME, "ok", "not installed: not compared")
-    if tuple(int(part) for part in installed.split(".")[:2]) < _FIRST_VERSION:
-        reason = f"{installed} is installed; from 5.2 on it can run without a causal mask"
-        return Finding(NAME, "ok", "too old: not compared", reason)
-    reference = _reference(embedder.trunk, raw)
+    installed = usable_version(NAME)
+    if isinstance(installed, Finding):
+        return installed
+    reference = stock_trunk(embedder.trunk, raw)
     if isinstance(reference, str):
         return Finding(NAME, "failed", "reads another model from config.json", reference)
     return _compare(embedder, reference, installed)
 
 
-def _reference(trunk: LlamaEncoder, raw: Mapping[str, Any]) -> Any:
+def usable_version(name: str) -> str | Finding:
+    """The installed version; where there is none of use, the finding called ``name`` says so."""
+    try:
+        installed = version("transformers")
+    except PackageNotFoundError:
+        return Finding(name, "ok", "not installed: not compared")
+    if tuple(int(part) for part in installed.split(".")[:2]) < _FIRST_VERSION:
+        reason = f"{installed} is installed; from 5.2 on it can run without a causal mask"
+        return Finding(name, "ok", "too old: not compared", reason)
+    return installed
+
+
+def stock_trunk(trunk: LlamaEncoder, raw: Mapping[str, Any]) -> Any:
     """Stock LlamaModel around our tensors; a message where the tensors do not fit its reading."""
     from transformers import LlamaConfig, LlamaModel
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
@@ -77,12 +85,12 @@ def _compare(embedder: Embedder, reference: Any, installed: str) -> Finding:
         [OURS], prefix=prefix, max_tokens=embedder.max_tokens, truncate="END"
     )
     packed = rows_of_equal_length(encoded.ids, trunk.embed_tokens.weight.device)
-    ours_TD = _plain(trunk(packed))
-    theirs_TD = _plain(reference(input_ids=packed.tokens_T[None]).last_hidden_state[0])
+    ours_TD = plain(trunk(packed))
+    theirs_TD = plain(reference(input_ids=packed.tokens_T[None]).last_hidden_state[0])
     pooled = cosine(ours_TD.mean(axis=0), theirs_TD.mean(axis=0))
     token = min(cosine(mine, its) for mine, its in zip(ours_TD, theirs_TD, strict=True))
     drift = _drift(trunk.rotary.frequencies, reference.rotary_emb.inv_freq)
-    least = _LEAST_COSINE[dtype]
+    least = LEAST_COSINE[dtype]
     fine = pooled >= least and drift <= _FREQUENCY_TOLERANCE
     wrong = "; the rotary frequencies differ" if drift > _FREQUENCY_TOLERANCE else ""
     return Finding(
@@ -94,7 +102,8 @@ def _compare(embedder: Embedder, reference: Any, installed: str) -> Finding:
     )
 
 
-def _plain(states_TD: Tensor) -> np.ndarray:
+def plain(states_TD: Tensor) -> np.ndarray:
+    """States in float64 on the host."""
     array: np.ndarray = states_TD.double().cpu().numpy()
     return array
 

@@ -27,9 +27,9 @@ STRANGERS = (
 )
 
 # Causal attention leaves the first token exactly where it was; rounding cannot move it so far.
-_LEAST_MOVE = 1e-5
+LEAST_MOVE = 1e-5
 # 1 - cosine, alone and in company. The published 1b moves by 5.5e-5 in bfloat16.
-_COMPANY = {torch.float32: 1e-6, torch.bfloat16: 1e-3, torch.float16: 1e-3}
+COMPANY = {torch.float32: 1e-6, torch.bfloat16: 1e-3, torch.float16: 1e-3}
 
 
 def tokenizer(embedder: Embedder) -> Finding:
@@ -62,7 +62,7 @@ def bidirectional(embedder: Embedder) -> Finding:
     long = _move_of_first(
         embedder.trunk, _repeated(ids, LONGEST_FOR_PRODUCTS + 8), _first_layer(embedder.trunk)
     )
-    moved = short > _LEAST_MOVE and long > _LEAST_MOVE
+    moved = short > LEAST_MOVE and long > LEAST_MOVE
     reason = "the first token sees the last" if moved else "the attention is causal or cut off"
     return Finding(
         "bidirectional",
@@ -81,7 +81,7 @@ def company(embedder: Embedder) -> Finding:
         texts = [*STRANGERS[:place], OURS, *STRANGERS[place:]]
         together = embedder.encode_documents(texts)[place]
         worst = max(worst, 1.0 - cosine(alone, together))
-    allowed = _COMPANY[embedder.placement.dtype]
+    allowed = COMPANY[embedder.placement.dtype]
     fine = worst <= allowed
     reason = "rounding only" if fine else "texts of one batch see each other"
     return Finding(

@@ -36,6 +36,8 @@ from biencoder.index.layout import (
 )
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
+from biencoder.index.page_rows import plan_again_without_pages
+from biencoder.index.page_settings import PageOptions, page_facts
 from biencoder.index.plan import Plan, check_first, list_sources, make_plan
 from biencoder.index.recovery import take_over
 from biencoder.index.sources import documents
@@ -60,7 +62,7 @@ class Options:
     that read files. moved: the folder is the same as before under another name. allow_empty: every
     document may leave. again: re-embed though nothing differs. server, tokenizer,
     api_key_file: how a model behind a server is reached (`embedder/reach.py`); a model that is named
-    without a server is one on this machine.
+    without a server is one on this machine. pages: how pages are read by their looks.
     """
 
     model: str | None = None
@@ -76,6 +78,7 @@ class Options:
     again: bool = False
     workers: int = min(4, os.cpu_count() or 1)
     limits: Limits = field(default_factory=Limits)
+    pages: PageOptions = field(default_factory=PageOptions)
 
     def __post_init__(self) -> None:
         if self.commit_every < 1:
@@ -93,6 +96,12 @@ class Options:
         facts = facts or Facts(DEFAULT_MODEL, fingerprint="", dimensions=0)
         return facts.reach(self.model, self.server, self.tokenizer, self.api_key_file)
 
+    def open(self, facts: Facts | None = None) -> Encoder:
+        """The model of this run. facts: as in `reach`; another model's settings are not this one's."""
+        same = facts is not None and self.model in (None, facts.model)
+        settings = self.pages.settings(facts if same else None)
+        return open_encoder(self.reach(facts), settings=settings)
+
 
 def index_folder(
     source: str | Path,
@@ -108,13 +117,15 @@ def index_folder(
     FingerprintError, OutputError; a file that cannot be read is in the tally's failures instead.
     """
     root, folder = Path(source).resolve(), Path(to)
-    list_sources(root)
+    list_sources(root, images=True)
     check_place(folder)
     if not is_index(folder):
         # A run that cannot start must not leave an empty index: what it needs is tried before.
-        check_first(root)
-        embedder = embedder or open_encoder(options.reach())
-        embedder.cutter(new_facts(embedder, options, root).chunk_tokens)
+        check_first(root, images=options.pages.modality != "text")
+        embedder = embedder or options.open()
+        facts = new_facts(embedder, options, root)
+        check_first(root, images=facts.reads_pages)
+        embedder.cutter(facts.chunk_tokens)
     with writing(folder / LOCK, verb="index"):
         if not is_index(folder):
             create_layout(folder)
@@ -135,6 +146,7 @@ class _Run:
         with open_writer(generation, facts.dimensions) as writer:
             keep_facts(generation, writer.ledger, facts)
             with self.meter("looking", None, "files") as tick:
+                plan_again_without_pages(writer, facts, thorough=self.options.retry)
                 plan = make_plan(
                     self.root,
                     writer.ledger,
@@ -143,6 +155,7 @@ class _Run:
                     retry=self.options.retry,
                     may_empty=self.options.allow_empty,
                     widens=writer.widens,
+                    by_looks=facts.reads_pages,
                     tick=tick,
                 )
             tally = self._ingest(writer, plan, facts)
@@ -158,7 +171,7 @@ class _Run:
     def _facts(self, generation: Generation) -> Facts:
         """Those of the index, or new ones where its first run did not come to write them."""
         if not has_facts(generation):
-            embedder = self._model(self.options.reach())
+            embedder = self._model(None)
             facts = new_facts(embedder, self.options, self.root)
             write_facts(generation, facts)
             return facts
@@ -174,18 +187,18 @@ class _Run:
         write_facts(generation, facts)
         return facts
 
-    def _model(self, reach: Reach) -> Encoder:
+    def _model(self, facts: Facts | None) -> Encoder:
         if self.embedder is None:
-            self.embedder = open_encoder(reach)
+            self.embedder = self.options.open(facts)
         return self.embedder
 
     def _ingest(self, writer: Writer, plan: Plan, facts: Facts) -> Tally:
         options = self.options
         asked = (options.model, options.server, options.dimensions, options.chunk_tokens)
-        told = any(value is not None for value in asked)
+        told = any(value is not None for value in asked) or options.pages.told
         if not (plan.jobs or plan.gone or plan.failures or told):
             return Tally()
-        embedder = self._model(options.reach(facts))
+        embedder = self._model(facts)
         check_same(facts, _asked(embedder, options, facts), self.layout.folder)
         if options.server is not None and embedder.origin.server != facts.server:
             # The same model at another address: from now on it is asked there.
@@ -197,7 +210,8 @@ class _Run:
             ReaderPool(options.workers, options.limits) as pool,
         ):
             ingest = Ingest(writer, embedder, facts, plan.columns, options.commit_every, tick)
-            return ingest.run(documents(plan, pool), plan.gone)
+            looks = [job for job in plan.jobs if job.by_looks]
+            return ingest.run(documents(plan, pool), plan.gone, looks, options.limits)
 
 
 def new_facts(embedder: Encoder, options: Options, root: Path) -> Facts:
@@ -213,6 +227,7 @@ def new_facts(embedder: Encoder, options: Options, root: Path) -> Facts:
         chunk_tokens=options.chunk_tokens or CHUNK_TOKENS,
         candidates=_candidates(embedder, size),
         root=str(root),
+        **page_facts(embedder, options.pages),
     )
 
 
@@ -226,6 +241,7 @@ def _asked(embedder: Encoder, options: Options, facts: Facts) -> Facts:
         dimensions=facts.dimensions if options.dimensions is None else options.dimensions,
         chunk_tokens=options.chunk_tokens or facts.chunk_tokens,
         cutting_version=CUTTING_VERSION,
+        **page_facts(embedder, options.pages, facts),
     )
 
 

@@ -16,11 +16,13 @@ from typing import Any
 from biencoder import __version__
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.pages.page import Modality
 from biencoder.embedder.reach import Reach
 from biencoder.errors import BiencoderError, FingerprintError, IndexDamagedError
 from biencoder.index.durable import write_durably
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Ledger
+from biencoder.index.page_settings import seen_otherwise, told_limits, told_tiles
 
 FACT = "generation"
 # Bump when cutting or what is embedded changes: old passages are then not mixed with new ones.
@@ -37,6 +39,10 @@ class Facts:
     it compares full vectors. root: the folder that was indexed. server: where the model was asked, with
     no key; empty for this machine. lengths: how passages were measured, empty for the model's own
     tokenizer; tokenizer: where that of a server's model was taken from.
+
+    modality: what of a page is embedded; ``text`` for passages. dpi: at which pages of PDFs are drawn,
+    0 where none are. max_tiles, thumbnail and the limits in tokens: settings of a page model, 0 for
+    any other; the fingerprint holds them too.
     """
 
     model: str
@@ -53,12 +59,25 @@ class Facts:
     server: str = ""
     lengths: str = ""
     tokenizer: str = ""
+    modality: Modality = "text"
+    dpi: int = 0
+    max_tiles: int = 0
+    thumbnail: bool = False
+    image_tokens: int = 0
+    image_text_tokens: int = 0
+    text_tokens: int = 0
 
     @property
     def cutting(self) -> str:
         """What decides where passages begin and end: part of every passage's id."""
         measured = f"/{self.lengths}" if self.lengths else ""
-        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}{measured}"
+        seen = f"/{self.modality}/{self.dpi}" if self.reads_pages else ""
+        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}{measured}{seen}"
+
+    @property
+    def reads_pages(self) -> bool:
+        """Whether pages of PDFs and image files are read by their looks."""
+        return self.modality != "text"
 
     def reach(
         self,
@@ -150,6 +169,10 @@ def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:
             ("chunk tokens", facts.chunk_tokens, wanted.chunk_tokens),
             ("cutting", facts.cutting_version, wanted.cutting_version),
             ("passages measured by", facts.lengths or _OWN, wanted.lengths or _OWN),
+            ("modality", facts.modality, wanted.modality),
+            ("dpi", facts.dpi, wanted.dpi),
+            ("tiles of a page", told_tiles(facts), told_tiles(wanted)),
+            ("longest documents", told_limits(facts), told_limits(wanted)),
         )
         if there != asked and not (name == "model" and facts.fingerprint == wanted.fingerprint)
     ]
@@ -166,7 +189,8 @@ def check_query_model(facts: Facts, embedder: Encoder, folder: Path) -> None:
     if there != facts.fingerprint:
         raise FingerprintError(
             f"{folder} was made with {facts.model} ({facts.fingerprint}); "
-            f"{embedder.profile.name} ({there}) gives vectors that cannot be compared with it",
+            f"{embedder.profile.name} ({there}) gives vectors that cannot be compared with it"
+            f"{seen_otherwise(facts, embedder)}",
             hint=f"ask with {_options(facts)}, or change the index: "
             f"{reindexing(folder, loading_name(embedder))}",
         )
@@ -192,6 +216,14 @@ def reindexing_as(facts: Facts, wanted: Facts, folder: Path) -> str:
         more += ["--dimensions", f"{wanted.dimensions}"]
     if wanted.chunk_tokens != facts.chunk_tokens:
         more += ["--chunk-tokens", f"{wanted.chunk_tokens}"]
+    if wanted.modality != facts.modality:
+        more += ["--modality", wanted.modality]
+    if wanted.dpi not in (0, facts.dpi):
+        more += ["--dpi", f"{wanted.dpi}"]
+    if wanted.max_tiles not in (0, facts.max_tiles):
+        more += ["--max-tiles", f"{wanted.max_tiles}"]
+    if wanted.max_tiles and wanted.thumbnail != facts.thumbnail:
+        more += ["--thumbnail" if wanted.thumbnail else "--no-thumbnail"]
     return reindexing(folder, wanted.model, *more)
 
 

@@ -68,7 +68,8 @@ class Document:
 class Finished:
     """A document with its passages and their vectors, float32, shape (n, dimensions); or a reason.
 
-    unreadable: how many passages the model's vocabulary hardly covers.
+    unreadable: how many passages the model's vocabulary hardly covers. pages: the ids of those that are
+    pages read by their looks.
     """
 
     document: Document
@@ -76,6 +77,7 @@ class Finished:
     vectors_ND: FloatArray
     reason: str
     unreadable: int
+    pages: tuple[str, ...] = ()
 
 
 class Pace:

@@ -16,7 +16,8 @@ class Hit:
 
     score: cosine (dense), BM25 (lexical) or the fused score (hybrid). page counts from 1, None where a
     document has no pages. start, end: characters of the page's text, or of the document's without
-    pages. dense, lexical: its score there where it was among the candidates.
+    pages. dense, lexical: its score there where it was among the candidates. pictured: it is a page whose
+    picture is kept beside the table; ``text`` is then its text layer, which may be empty.
     """
 
     rank: int
@@ -31,4 +32,5 @@ class Hit:
     id: str
     dense: float | None = None
     lexical: float | None = None
+    pictured: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,12 @@ from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Feed, Finished
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import Entry
+from biencoder.index.page_feed import PageFeed
+from biencoder.index.plan import Job
 from biencoder.index.rows import checksum, to_table
 from biencoder.index.writer import Rows, Writer, unbroken
+from biencoder.reading.limits import Limits
+from biencoder.reading.pdf_pages import PDF_LIMITS
 
 COMMIT_EVERY = 10_000
 # A model that takes a second a passage would else lose hours to a kill.
@@ -26,7 +31,7 @@ _COMMIT_SECONDS = 60.0
 
 @dataclass
 class Tally:
-    """What a run did. unreadable: passages that the model hardly reads; hardly_read: how many of them
+    """What a run did. pages: those of the passages that are pages read by their looks. unreadable: passages that the model hardly reads; hardly_read: how many of them
     by source. failures: source and reason; notes: by file, what of it was lost; remarks: by file, how
     it was read, though whole; others: files of kinds that are not read here. as_before: nothing was
     done, for what was asked for stands there already.
@@ -34,6 +39,7 @@ class Tally:
 
     documents: int = 0
     chunks: int = 0
+    pages: int = 0
     unreadable: int = 0
     removed: int = 0
     unchanged: int = 0
@@ -57,17 +63,25 @@ class Ingest:
     tick: Callable[[int], None] = lambda count: None
     tally: Tally = field(default_factory=Tally)
 
-    def run(self, documents: Iterable[Document], gone: Sequence[str] = ()) -> Tally:
-        """Index documents and remove those that are gone.
+    def run(
+        self,
+        documents: Iterable[Document],
+        gone: Sequence[str] = (),
+        looks: Sequence[Job] = (),
+        limits: Limits = PDF_LIMITS,
+    ) -> Tally:
+        """Index documents and remove those that are gone; looks: files that are read as page images.
 
         Stopped by Ctrl-C, or by a server that fails, it commits what is finished and lets the exception
         go on.
         """
         self._remove(gone)
+        texts = Feed(self.embedder, self.facts, self.commit_every)
+        pages = PageFeed(self.embedder, self.facts, self.writer.pages, limits)
         waiting: list[Finished] = []
         since = time.monotonic()
         try:
-            for finished in Feed(self.embedder, self.facts, self.commit_every).run(documents):
+            for finished in chain(texts.run(documents), pages.run(looks)):
                 waiting += finished
                 self.tick(sum(_was_planned(item.document) for item in finished))
                 late = time.monotonic() - since > _COMMIT_SECONDS
@@ -108,7 +122,8 @@ class Ingest:
             for item in part
             if item.document.ends is not None
         }
-        rows = Rows([self._entry(item) for item in good], self._table(good))
+        pages = [id_ for item in good for id_ in item.pages]
+        rows = Rows([self._entry(item) for item in good], self._table(good), pages)
         self.writer.commit(rows, failed=[_failed(item) for item in bad], ends=ends)
         self._count(good, bad)
 
@@ -129,6 +144,7 @@ class Ingest:
     def _count(self, good: Sequence[Finished], bad: Sequence[Finished]) -> None:
         self.tally.documents += len(good)
         self.tally.chunks += sum(len(item.chunks) for item in good)
+        self.tally.pages += sum(len(item.pages) for item in good)
         self.tally.unreadable += sum(item.unreadable for item in good)
         self.tally.failures |= {item.document.source: item.reason for item in bad}
         self.tally.hardly_read |= {

@@ -7,6 +7,7 @@
         ledger.sqlite     the account (see `ledger.py`)
         chunks.lance/     the table
         mirror/           what searching maps into memory, made from the table
+        pages/            of pages: their pictures, and how the model saw them (`page_files.py`)
         quarantine/       what recovery moved aside, never deleted
         lost/             a ledger that could not be read
         was-live          an empty file: this generation is or was the live one
@@ -59,6 +60,11 @@ class Generation:
     def mirror(self) -> Path:
         """What searching maps into memory."""
         return self.folder / "mirror"
+
+    @property
+    def pages(self) -> Path:
+        """Pictures of pages, where it has any."""
+        return self.folder / "pages"
 
     @property
     def was_live(self) -> Path:

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.embedder.reach import open_encoder
 from biencoder.errors import IndexDamagedError, InputError, OutputError, TooLongError
 from biencoder.index.facts import Facts, check_query_model, keep_facts, read_facts
 from biencoder.index.filter_check import ColumnType, check
@@ -24,6 +23,9 @@ from biencoder.index.layout import Generation, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
+from biencoder.index.page_files import PageFiles
+from biencoder.index.page_settings import open_index_model
+from biencoder.index.page_shares import PageShares, page_shares
 from biencoder.index.recovery import take_over
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
@@ -101,7 +103,8 @@ class Index:
         """
         if self._given is not None:
             return self._given
-        embedder = open_encoder(self.facts.reach(api_key_file=self._api_key_file))
+        reach = self.facts.reach(api_key_file=self._api_key_file)
+        embedder = open_index_model(self.facts, reach)
         check_query_model(self.facts, embedder, self.folder)
         return embedder
 
@@ -136,19 +139,37 @@ class Index:
         if not question.strip():
             raise InputError("the question is empty")
 
-        def encode() -> FloatArray:
-            try:
-                vectors = self.embedder.encode_queries(
-                    [question], dimensions=self.facts.dimensions, instruction=instruction
-                )
-            except TooLongError as error:
-                raise question_too_long(error) from error
-            one: FloatArray = vectors[0]
-            return one
-
         return self.search_vector(
-            question, encode, top_k=top_k, mode=mode, filters=filters, fusion=fusion
+            question,
+            lambda: self.question_vector(question, instruction=instruction),
+            top_k=top_k,
+            mode=mode,
+            filters=filters,
+            fusion=fusion,
         )
+
+    def question_vector(self, question: str, *, instruction: str | None = None) -> FloatArray:
+        """The question's unit vector, shape (dimensions,), for `search_vector` and `page_shares`."""
+        try:
+            vectors = self.embedder.encode_queries(
+                [question], dimensions=self.facts.dimensions, instruction=instruction
+            )
+        except TooLongError as error:
+            raise question_too_long(error) from error
+        one: FloatArray = vectors[0]
+        return one
+
+    def page_image(self, id_: str) -> bytes | None:
+        """The picture of a page by its hit's id, a WebP file; None where the hit is no page."""
+        return self._snapshot.pages.picture(id_)
+
+    def page_shares(self, id_: str, query_D: FloatArray) -> PageShares | None:
+        """What each tile of a page adds to its cosine with a question's unit vector.
+
+        None where the hit is no page, or how the model saw it can no longer be read.
+        """
+        seen = self._snapshot.pages.seen(id_)
+        return None if seen is None else page_shares(seen, query_D)
 
     def search_vector(
         self,
@@ -221,7 +242,7 @@ def _snapshot(generation: Generation) -> Snapshot:
     mirror = open_mirror(generation.mirror, facts, version)
     if mirror is None:
         mirror = make_mirror(generation.mirror, store, facts)
-    return Snapshot(facts, version, store, mirror)
+    return Snapshot(facts, version, store, mirror, PageFiles(generation.pages))
 
 
 def _healed(folder: Path, damage: IndexDamagedError) -> Snapshot:

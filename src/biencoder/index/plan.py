@@ -19,9 +19,10 @@ from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import is_index
 from biencoder.index.ledger import Entry, FileEnd, Ledger
 from biencoder.index.metadata import learn_types, own_metadata
+from biencoder.index.page_sources import has_looks, is_image, with_images
 from biencoder.reading.file_text import ReadFailure
 from biencoder.reading.folder import FolderListing, list_folder, listed_name
-from biencoder.reading.kinds import KINDS, kind_of
+from biencoder.reading.kinds import IMAGE_SUFFIXES, KINDS, kind_of
 from biencoder.reading.rows import Row, RowReader
 
 _NOTED = 5_000
@@ -29,12 +30,15 @@ _NOTED = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to be read. rows: the sources of the rows to be done, for a file of rows."""
+    """A file to be read. rows: the sources of the rows to be done, for a file of rows. by_looks: its
+    pages are read as images.
+    """
 
     path: Path
     file: str
     sha256: str
     rows: frozenset[str] | None = None
+    by_looks: bool = False
 
 
 @dataclass
@@ -63,6 +67,7 @@ def make_plan(
     retry: bool = False,
     may_empty: bool = False,
     widens: Callable[[str], bool] = lambda name: True,
+    by_looks: bool = False,
     tick: Callable[[int], None] = lambda count: None,
 ) -> Plan:
     """Compare a folder or file with the ledger.
@@ -70,9 +75,10 @@ def make_plan(
     note: takes the entries of documents that are to be done, some thousand at a time. columns: of
     metadata that the table has; widens: whether one of whole numbers may become one of fractions.
     retry: read failed files again though they have not changed. may_empty: every document may leave.
-    Raises InputError where nothing there can be read.
+    by_looks: image files and PDFs are read as page images. Raises InputError where nothing there can
+    be read.
     """
-    listing = list_sources(root)
+    listing = list_sources(root, images=by_looks)
     base = root if root.is_dir() else root.parent
     names = {path: listed_name(path, base) for path in listing.files}
     plan = Plan(columns=dict(columns), others=listing.others)
@@ -81,7 +87,7 @@ def make_plan(
     there = {*names.values(), *plan.failures}
     plan.gone = [entry.source for entry in ledger.entries() if not _below(entry.file, there)]
     if not names and not may_empty:
-        _refuse_emptying(root, plan, ledger)
+        _refuse_emptying(root, plan, ledger, by_looks)
     widens = cache(widens)
     known = ledger.files()
     unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
@@ -89,7 +95,8 @@ def make_plan(
     wanted: list[Entry] = []
     for path, name in names.items():
         end = None if name in unfinished else known.get(name)
-        for entry in _plan_file(plan, ledger, path, name, end, widens):
+        job = Job(path, name, "", by_looks=by_looks and has_looks(path))
+        for entry in _plan_file(plan, ledger, job, end, widens):
             wanted.append(entry)
             if len(wanted) == _NOTED:
                 plan.wanted += len(wanted)
@@ -101,14 +108,14 @@ def make_plan(
     return plan
 
 
-def check_first(root: Path) -> None:
+def check_first(root: Path, *, images: bool = False) -> None:
     """Raise InputError where there is nothing to make a new index of."""
-    listing = list_sources(root)
+    listing = list_sources(root, images=images)
     if not listing.files and not listing.failures:
-        raise _nothing_to_read(root)
+        raise _nothing_to_read(root, images)
 
 
-def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger) -> None:
+def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger, images: bool) -> None:
     """A disk that is not mounted looks like a folder that somebody emptied."""
     standing, _ = ledger.standing()
     leaving = sum(bool(ledger.standing_rows(source)) for source in plan.gone)
@@ -119,16 +126,23 @@ def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger) -> None:
             hint="is a disk not mounted? If they are to leave: --allow-empty",
         )
     if not plan.failures and not plan.gone and not standing:
-        raise _nothing_to_read(root)
+        raise _nothing_to_read(root, images)
 
 
-def _nothing_to_read(root: Path) -> InputError:
-    kinds = ", ".join(sorted(KINDS))
-    return InputError(f"{root} holds no file that can be read here", hint=f"readable are {kinds}")
+def _nothing_to_read(root: Path, images: bool) -> InputError:
+    return InputError(f"{root} holds no file that can be read here", hint=_readable(images))
 
 
-def list_sources(root: Path) -> FolderListing:
-    """What is to be indexed under a name: a file, a BEIR folder's corpus, or a folder's files."""
+def _readable(images: bool) -> str:
+    kinds = [*KINDS, *(IMAGE_SUFFIXES if images else ())]
+    return f"readable are {', '.join(sorted(kinds))}"
+
+
+def list_sources(root: Path, *, images: bool = False) -> FolderListing:
+    """What is to be indexed under a name: a file, a BEIR folder's corpus, or a folder's files.
+
+    images: image files are among those that are read.
+    """
     try:
         is_file = root.is_file()
     except OSError as error:
@@ -138,15 +152,12 @@ def list_sources(root: Path) -> FolderListing:
         if listed_name(root, root.parent) != root.name:
             name = listed_name(root, root.parent)
             raise InputError(f"{name} has a name that is not UTF-8", hint="rename it")
-        if kind_of(root) is None:
-            raise InputError(
-                f"{root} is of a kind that is not read here",
-                hint=f"readable are {', '.join(sorted(KINDS))}",
-            )
+        if kind_of(root) is None and not (images and is_image(root)):
+            raise InputError(f"{root} is of a kind that is not read here", hint=_readable(images))
         return FolderListing((root,), (), ())
     if not root.exists():
         raise InputError(f"there is no file or folder {root}")
-    listing = list_folder(root)
+    listing = with_images(list_folder(root)) if images else list_folder(root)
     if is_beir_folder(root):
         corpus = [path for path in listing.files if path.name.startswith("corpus.jsonl")]
         return FolderListing(tuple(path for path in corpus if path.parent == root), (), ())
@@ -175,24 +186,24 @@ def row_hash(row: Row) -> str:
 def _plan_file(
     plan: Plan,
     ledger: Ledger,
-    path: Path,
-    name: str,
+    job: Job,
     known: FileEnd | None,
     widens: Callable[[str], bool],
 ) -> Iterator[Entry]:
     """The entries of a file's documents that are to be done."""
+    name = job.file
     try:
-        sha256 = hash_file(path)
+        sha256 = hash_file(job.path)
     except OSError as error:
         plan.failures[name] = f"cannot be opened: {error.strerror or error}"
         return
     if known is not None and known.sha256 == sha256:
         plan.unchanged += sum(entry.state == "committed" for entry in ledger.entries_of(name))
         return
-    if kind_of(path) == "rows":
-        yield from _plan_rows(plan, ledger, Job(path, name, sha256), widens)
+    if kind_of(job.path) == "rows":
+        yield from _plan_rows(plan, ledger, replace(job, sha256=sha256), widens)
         return
-    plan.jobs.append(Job(path, name, sha256))
+    plan.jobs.append(replace(job, sha256=sha256))
     yield _wanted(ledger.entry(name), name, name, sha256)
 
 

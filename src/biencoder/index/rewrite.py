@@ -9,34 +9,33 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.embedder.reach import open_encoder
 from biencoder.errors import IndexDamagedError, InputError
 from biencoder.index.build import Meter, Options, new_facts, silent
 from biencoder.index.durable import bytes_below, disk_errors, sync_file
 from biencoder.index.facts import Facts, keep_facts, read_facts, reindexing_as, write_facts
-from biencoder.index.feed import Document, Part
 from biencoder.index.ingest import Ingest, Tally
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Entry, Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror
 from biencoder.index.opened import read_only_ledger
+from biencoder.index.page_rows import carry_pages
+from biencoder.index.page_settings import page_facts
 from biencoder.index.recovery import remove, take_over
-from biencoder.index.rows import CORE, INNER
+from biencoder.index.reread import Rewriting, check_as_before, read_again
 from biencoder.index.store import Store
+from biencoder.index.stored import stored_documents
 from biencoder.index.table_files import RecoveryWarning
 from biencoder.index.writer import Writer, open_writer
-from biencoder.text.passages import BELOW
 
 _COPIED_ROWS = 65_536
 
@@ -75,7 +74,8 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
                 for table in _tables(old.store):
                     new.copy(table)
                     tick(len(table))
-            new.acknowledge(old.ledger.entries(), ends=old.ledger.files())
+            pages = carry_pages(old, new, unfinished=not purge)
+            new.acknowledge(old.ledger.entries(), ends=old.ledger.files(), pages=pages)
             _finish(target, new, facts)
             chunks = new.store.rows()
         kept = () if purge else layout.kept
@@ -93,7 +93,8 @@ def reindex(
 ) -> Tally:
     """Re-embed every stored passage with another model, then swap; the old generation is kept.
 
-    What is not named stays as it is. Passages are cut again only where they are too long for the new
+    What is not named stays as it is. Images are not stored, so where pages are read by their looks every
+    source is read again, and must not have changed. Passages are cut again only where they are too long for the new
     model. Where nothing would differ, nothing is done unless ``options.again``; the tally says so.
     Warns (RecoveryWarning) where it gives up a re-embedding to other settings that is half done.
     Raises as `index_folder`.
@@ -101,7 +102,7 @@ def reindex(
     place = Path(folder)
     read_layout(place)
     before = read_facts(read_layout(place).generation())
-    embedder = embedder or open_encoder(options.reach(before))
+    embedder = embedder or options.open(before)
     with writing(read_layout(place).lock, verb="reindex"):
         layout = take_over(place)
         live = layout.generation()
@@ -109,10 +110,17 @@ def reindex(
         facts = _wanted(embedder, options, before)
         if not options.again and _is_as_before(layout, facts, before):
             return Tally(unchanged=_documents(live), as_before=True)
-        layout, target = _begin(layout, facts, resume=True)
-        facts = read_facts(target)
         with open_writer(live, before.dimensions) as old:
-            tally = _embed_again(old, target, facts, embedder, options, meter or silent)
+            by_looks = facts.reads_pages or before.reads_pages
+            if by_looks:
+                check_as_before(old, before, place)
+            layout, target = _begin(layout, facts, resume=True)
+            facts = read_facts(target)
+            with open_writer(target, facts.dimensions) as new:
+                keep_facts(target, new.ledger, facts)
+                work = Rewriting(old, new, facts, embedder, options, meter or silent)
+                tally = read_again(work) if by_looks else _embed_again(work)
+                _finish(target, new, facts)
         layout.write(live=target.name, building=None, kept=(*layout.kept, live.name))
     return tally
 
@@ -127,7 +135,8 @@ def _wanted(embedder: Encoder, options: Options, before: Facts) -> Facts:
         model=options.model or before.model if same else options.model,
     )
     facts = new_facts(embedder, asked, Path(before.root))
-    return replace(facts, root=before.root, purpose="reindex")
+    pages = page_facts(embedder, options.pages, before)
+    return replace(facts, root=before.root, purpose="reindex", **pages)
 
 
 def _is_as_before(layout: Layout, facts: Facts, before: Facts) -> bool:
@@ -137,7 +146,7 @@ def _is_as_before(layout: Layout, facts: Facts, before: Facts) -> bool:
     # Neither who made it nor how its model is called, or reached, changes a vector.
     deciding = attrgetter(
         *("fingerprint", "dimensions", "chunk_tokens", "cutting_version"),
-        *("precision", "candidates", "lengths"),
+        *("precision", "candidates", "lengths", "modality", "dpi"),
     )
     same: bool = deciding(facts) == deciding(before)
     return same
@@ -211,28 +220,22 @@ def _same_work(left: Generation, facts: Facts) -> bool:
         return False
 
 
-def _embed_again(
-    old: Writer,
-    target: Generation,
-    facts: Facts,
-    embedder: Encoder,
-    options: Options,
-    meter: Meter,
-) -> Tally:
-    with open_writer(target, facts.dimensions) as new:
-        keep_facts(target, new.ledger, facts)
-        standing = {entry.source: entry for entry in old.ledger.entries() if entry.sha256}
-        done = {entry.source: entry.wanted for entry in new.ledger.entries("committed", "failed")}
-        todo = {s: e for s, e in standing.items() if done.get(s) != e.sha256}
-        gone = [entry.source for entry in new.ledger.entries() if entry.source not in standing]
-        new.plan(_planned(todo.values(), new.ledger))
-        with meter("re-embedding", len(todo), "documents") as tick:
-            ingest = Ingest(new, embedder, facts, old.columns, options.commit_every, tick)
-            tally = ingest.run(_stored_documents(old.store, todo), gone)
-        tally.unchanged = len(standing) - len(todo)
-        failed = [entry for entry in old.ledger.entries("failed") if not entry.sha256]
-        new.acknowledge(failed, ends=old.ledger.files())
-        _finish(target, new, facts)
+def _embed_again(work: Rewriting) -> Tally:
+    """Every stored passage through the new model."""
+    old, new = work.old, work.new
+    standing = {entry.source: entry for entry in old.ledger.entries() if entry.sha256}
+    done = {entry.source: entry.wanted for entry in new.ledger.entries("committed", "failed")}
+    todo = {s: e for s, e in standing.items() if done.get(s) != e.sha256}
+    gone = [entry.source for entry in new.ledger.entries() if entry.source not in standing]
+    new.plan(_planned(todo.values(), new.ledger))
+    with work.meter("re-embedding", len(todo), "documents") as tick:
+        ingest = Ingest(
+            new, work.embedder, work.facts, old.columns, work.options.commit_every, tick
+        )
+        tally = ingest.run(stored_documents(old.store, todo), gone)
+    tally.unchanged = len(standing) - len(todo)
+    failed = [entry for entry in old.ledger.entries("failed") if not entry.sha256]
+    new.acknowledge(failed, ends=old.ledger.files())
     return tally
 
 
@@ -240,40 +243,6 @@ def _planned(entries: Iterable[Entry], ledger: Ledger) -> Iterator[Entry]:
     for entry in entries:
         there = ledger.entry(entry.source) or Entry(entry.source, entry.file, "planned", "")
         yield replace(there, state="planned", wanted=entry.sha256, reason="")
-
-
-def _stored_documents(store: Store, todo: Mapping[str, Entry]) -> Iterator[Document]:
-    """The documents of a table with their passages as parts; a document's rows lie side by side."""
-    columns = [name for name in store.schema.names if name not in ("vector", "words")]
-    rows: list[dict[str, Any]] = []
-    for batch in store.scan(columns):
-        for row in batch.to_pylist():
-            if rows and row["source"] != rows[0]["source"]:
-                yield from _stored_document(rows, todo)
-                rows = []
-            rows.append(row)
-    if rows:
-        yield from _stored_document(rows, todo)
-
-
-def _stored_document(rows: list[dict[str, Any]], todo: Mapping[str, Entry]) -> Iterator[Document]:
-    first = rows[0]
-    if first["source"] not in todo:
-        return
-    own = {*CORE, *INNER}
-    yield Document(
-        source=first["source"],
-        file=todo[first["source"]].file,
-        sha256=first["sha256"],
-        title=first["title"],
-        parts=tuple(_part(row) for row in rows),
-        metadata={n: v for n, v in first.items() if n not in own and v is not None},
-    )
-
-
-def _part(row: Mapping[str, Any]) -> Part:
-    headings = tuple(row["heading"].split(BELOW)) if row["heading"] else ()
-    return Part(row["page"], row["text"], row["start"], headings)
 
 
 def _tables(store: Store) -> Iterator[pa.Table]:

@@ -16,6 +16,7 @@ from biencoder.index.filters import Filter
 from biencoder.index.fusion import DEPTH, FUSIONS, Fusion, fuse
 from biencoder.index.hits import MODES, Hit, Mode
 from biencoder.index.mirror import Mirror
+from biencoder.index.page_files import PageFiles
 from biencoder.index.rows import CORE, INNER
 from biencoder.index.store import Store
 from biencoder.text.words import split_words
@@ -30,12 +31,13 @@ Scores = list[tuple[str, float]]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One acknowledged version, open for reading."""
+    """One acknowledged version, open for reading. pages: pictures beside it, of rows that are pages."""
 
     facts: Facts
     version: int
     store: Store
     mirror: Mirror
+    pages: PageFiles
 
     @property
     def rows(self) -> int:
@@ -82,7 +84,7 @@ def search(snapshot: Snapshot, request: Request) -> list[Hit]:
         best = rankings[request.mode]
     scores = {name: dict(ranking) for name, ranking in rankings.items()}
     return [
-        _hit(snapshot.mirror, rank, id_, score, scores)
+        _hit(snapshot, rank, id_, score, scores)
         for rank, (id_, score) in enumerate(best[: request.top_k], start=1)
     ]
 
@@ -137,9 +139,9 @@ def lexical_ranking(
 
 
 def _hit(
-    mirror: Mirror, rank: int, id_: str, score: float, scores: Mapping[str, Mapping[str, float]]
+    snapshot: Snapshot, rank: int, id_: str, score: float, scores: Mapping[str, Mapping[str, float]]
 ) -> Hit:
-    row = mirror.row(mirror.places[id_])
+    row = snapshot.mirror.row(snapshot.mirror.places[id_])
     own = {*CORE, *INNER}
     return Hit(
         rank=rank,
@@ -154,5 +156,6 @@ def _hit(
         id=id_,
         dense=scores.get("dense", {}).get(id_),
         lexical=scores.get("lexical", {}).get(id_),
+        pictured=snapshot.pages.has(id_),
         metadata={name: value for name, value in row.items() if name not in own},
     )

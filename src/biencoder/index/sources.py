@@ -17,8 +17,8 @@ from biencoder.reading.rows import Row, RowReader
 
 
 def documents(plan: Plan, pool: ReaderPool) -> Iterator[Document]:
-    """Whole files first, then files of rows."""
-    files = [job for job in plan.jobs if job.rows is None]
+    """Whole files first, then files of rows; not those that are read by their looks."""
+    files = [job for job in plan.jobs if job.rows is None and not job.by_looks]
     for job, found in zip(files, pool.read(job.path for job in files), strict=True):
         yield _file_document(job, found)
     for job in plan.jobs:

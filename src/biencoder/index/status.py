@@ -12,6 +12,7 @@ from biencoder.index.facts import Facts, read_facts
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.opened import read_only_ledger
+from biencoder.index.page_files import PageFiles
 from biencoder.index.store import Store
 from biencoder.index.table_files import UNFINISHED
 from biencoder.index.writer import ACKNOWLEDGED
@@ -37,7 +38,7 @@ class Status:
     to do and did not come to. failures: source and reason. notes: by file or document, what of it is
     not in the index, or hardly readable for the model. fragments: pieces of the table, None where it
     cannot be opened; damage says why. bytes: on the disk, by part. set_aside: damaged files that
-    recovery moved out of the way.
+    recovery moved out of the way. pages: pictures of pages kept beside the table.
     """
 
     facts: Facts
@@ -52,6 +53,7 @@ class Status:
     damage: str
     bytes: Mapping[str, int]
     set_aside: int
+    pages: int
     kept: tuple[Beside, ...]
     building: Beside | None
 
@@ -88,6 +90,7 @@ def read_status(folder: str | Path) -> Status:
         damage=damage,
         bytes=_bytes_by_part(layout),
         set_aside=sum(not _is_unfinished(live, path) for path in _all_aside(live)),
+        pages=len(PageFiles(live.pages).ids()),
         kept=tuple(_beside(layout.generation(name)) for name in layout.kept),
         building=None if layout.building is None else _beside(layout.generation(layout.building)),
     )
@@ -142,6 +145,7 @@ def _bytes_by_part(layout: Layout) -> dict[str, int]:
         "table": bytes_below(live.table) - indices,
         "full text": indices,
         "mirror": bytes_below(live.mirror),
+        "page images": bytes_below(live.pages),
         "ledger": sum(size_of(path) for path in live.folder.glob(f"{live.ledger.name}*")),
         "set aside": sum(map(bytes_below, _aside(live))),
     }

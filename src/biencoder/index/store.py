@@ -180,6 +180,10 @@ class Store:
         with _told(self._table.uri):
             self._table.create_index(VECTOR, config=config, replace=True)
 
+    def ids(self) -> set[str]:
+        """The id of every row."""
+        return {str(id_) for batch in self.scan(["id"]) for id_ in batch.column("id").to_pylist()}
+
     def scan(
         self, columns: Sequence[str], where: Expression | None = None
     ) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from biencoder.embedder.reach import open_encoder
 from biencoder.errors import BiencoderError, IndexDamagedError, InputError
 from biencoder.index import dense
 from biencoder.index.build import Meter, silent
@@ -23,10 +22,13 @@ from biencoder.index.ledger import Ledger
 from biencoder.index.lock import reading_alone
 from biencoder.index.mirror import Mirror, has_mirror, open_mirror
 from biencoder.index.opened import read_only_ledger
+from biencoder.index.page_files import PageFiles
+from biencoder.index.page_settings import open_index_model
 from biencoder.index.plan import make_plan, row_source
 from biencoder.index.search import Snapshot, dense_ranking
 from biencoder.index.store import WORDS, Store
 from biencoder.index.table_files import is_whole
+from biencoder.index.verify_pages import page_checks
 from biencoder.index.verify_table import Check, MirrorWalk, TableWalk
 from biencoder.index.writer import ACKNOWLEDGED, metadata_columns
 from biencoder.reading.file_text import ReadFailure
@@ -111,11 +113,14 @@ class _Run:
         if store is not None:
             self._rows(store, mirror)
             self._full_text(store)
+            self._pages(store)
         sources = self._sources({} if store is None else metadata_columns(store.schema))
         asked, recall = 0, None
         if store is not None and mirror is not None and self._is_compared(mirror):
             asked = min(sample, len(mirror.vectors_ND))
-            recall = self._recall(Snapshot(self.facts, self.version, store, mirror), asked)
+            pages = PageFiles(self.generation.pages)
+            snapshot = Snapshot(self.facts, self.version, store, mirror, pages)
+            recall = self._recall(snapshot, asked)
         documents, chunks = self.ledger.standing()
         return Verification(
             version=self.version,
@@ -143,7 +148,7 @@ class _Run:
         check = self._check("model")
         check.looked_at = 1
         try:
-            check_query_model(self.facts, open_encoder(self.facts.reach()), self.place)
+            check_query_model(self.facts, open_index_model(self.facts), self.place)
         except BiencoderError as error:
             check.wrong(error.message)
 
@@ -206,12 +211,24 @@ class _Run:
         else:
             check.wrong("its index does not cover every passage")
 
+    def _pages(self, store: Store) -> None:
+        if self.facts.reads_pages:
+            files, unfinished = PageFiles(self.generation.pages), _unfinished(self.ledger) > 0
+            with self.meter("looking", None, "pages") as tick:
+                self.checks += page_checks(store, files, unfinished=unfinished, tick=tick)
+
     def _sources(self, columns: Mapping[str, ColumnType]) -> Sources:
         check = self._check("sources")
         planned = _unfinished(self.ledger)
         try:
             with self.meter("hashing", None, "files") as tick:
-                plan = make_plan(Path(self.facts.root), self.ledger, columns, tick=tick)
+                plan = make_plan(
+                    Path(self.facts.root),
+                    self.ledger,
+                    columns,
+                    by_looks=self.facts.reads_pages,
+                    tick=tick,
+                )
         except InputError as error:
             return Sources(planned=planned, not_looked_at=error.message)
         known = self.ledger.files()

@@ -3,7 +3,7 @@
 The order of a commit, which `recovery.py` relies on:
 1. the ledger notes its documents as embedded;
 2. the table loses the rows of documents that changed or are gone, and gets the new rows;
-3. every file that this made is synced, and the folders above it;
+3. every file that this made is synced, those of its pages too, and the folders above it;
 4. the ledger, in one synced transaction, names the table's version and the documents as committed.
 A reader looks only at the version that the ledger names.
 """
@@ -24,6 +24,7 @@ from biencoder.index.durable import disk_errors, sync_file, sync_new
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Entry, FileEnd, Ledger, StoredFile
+from biencoder.index.page_files import PageFiles
 from biencoder.index.recovery import recover
 from biencoder.index.rows import CORE, INNER
 from biencoder.index.store import Store
@@ -40,10 +41,14 @@ _KEPT_INDICES = 2
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of whole documents and their entries for the ledger, as they are when committed."""
+    """The rows of whole documents and their entries for the ledger, as they are when committed.
+
+    pages: the ids of the rows that are pages; their files are written already.
+    """
 
     entries: Sequence[Entry]
     table: pa.Table
+    pages: Sequence[str] = ()
 
 
 class Writer:
@@ -51,6 +56,7 @@ class Writer:
 
     def __init__(self, generation: Generation, ledger: Ledger, store: Store) -> None:
         self.generation, self.ledger, self.store = generation, ledger, store
+        self.pages = PageFiles(generation.pages)
         self._stored = ledger.stored()
 
     @property
@@ -98,7 +104,7 @@ class Writer:
                 replace(self._standing(entry), state="failed", reason=entry.reason)
                 for entry in failed
             ]
-            self.acknowledge([*rows.entries, *refused], gone, ends or {})
+            self.acknowledge([*rows.entries, *refused], gone, ends or {}, rows.pages)
 
     def copy(self, rows: pa.Table) -> None:
         """Rows of another table with the same vectors; they count once acknowledged."""
@@ -109,13 +115,18 @@ class Writer:
         entries: Iterable[Entry] = (),
         gone: Sequence[str] = (),
         ends: Mapping[str, FileEnd] | None = None,
+        pages: Iterable[str] = (),
     ) -> None:
-        """Sync what the table's newest version is made of, then name that version in the ledger."""
+        """Sync what the table's newest version is made of, then name that version in the ledger.
+
+        pages: ids of rows whose files are new.
+        """
         version = self.store.version
         fresh = self._unsynced(version)
         folder = self.generation.table
         hint = [folder / HINT] if (folder / HINT).exists() else []
         sync_new([*(folder / file.path for file in fresh), *hint], self.generation.folder)
+        self.pages.sync(pages, self.generation.folder)
         kept = [pair for pair in self.ledger.versions() if pair[0] < version]
         with self.ledger.transaction():
             self.ledger.put(entries)
@@ -136,6 +147,13 @@ class Writer:
             self.store.build_vectors()
             self.acknowledge()
         self._forget_old_versions()
+        self._sweep_pages()
+
+    def _sweep_pages(self) -> None:
+        """Files of pages that left; those of documents that are not done yet wait for the next run."""
+        counts = self.ledger.counts()
+        if self.generation.pages.exists() and not (counts["planned"] or counts["embedded"]):
+            self.pages.sweep(self.store.ids())
 
     def _standing(self, entry: Entry) -> Entry:
         """A document that is about to be stored, with the rows that stand so far."""

@@ -196,7 +196,10 @@ def _upright_rgb(image: Image, name: str) -> Image:
     except Exception as error:
         raise _damaged(name, image.format or image.mode) from error
     turn = _turns().get(_orientation(image))
-    return rgb if turn is None else rgb.transpose(turn)
+    upright = rgb if turn is None else rgb.transpose(turn)
+    # Whoever opens the result once more must not find a reason to turn it again.
+    upright.info = {}
+    return upright
 
 
 def _rgb(image: Image) -> Image:

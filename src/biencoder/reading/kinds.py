@@ -20,6 +20,8 @@ KINDS: dict[str, Kind] = {
     ".jsonl": "rows",
     ".jsonl.gz": "rows",
 }
+# Looked at by a page model; to the others they say nothing.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 # The kinds whose libraries may crash, hang or swell: read in worker processes only.
 WORKER_KINDS: frozenset[Kind] = frozenset({"html", "pdf", "docx", "pptx"})
 

@@ -34,8 +34,7 @@ def pdf_pages(
     iterator, ends the worker. Raises InputError, at the first step, with the reason where the file
     gives no page: the end of a sentence that begins with its name.
     """
-    if not 1 <= dpi <= _MAX_DPI:
-        raise InputError(f"dpi={dpi}: a page is drawn at 1 to {_MAX_DPI:,} pixels an inch")
+    check_dpi(dpi)
     if isinstance(source, bytes):
         failure = size_refusal(len(source), limits)
     else:
@@ -44,6 +43,12 @@ def pdf_pages(
         raise InputError(failure.reason)
     reading = _Reading(source, limits, dpi, notes)
     yield from reading.pages()
+
+
+def check_dpi(dpi: int) -> None:
+    """Raise InputError for a resolution at which no page is drawn."""
+    if not 1 <= dpi <= _MAX_DPI:
+        raise InputError(f"dpi={dpi}: a page is drawn at 1 to {_MAX_DPI:,} pixels an inch")
 
 
 class _Reading:

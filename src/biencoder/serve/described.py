@@ -15,7 +15,7 @@ from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.fingerprint import digest, hash_file, identity
 from biencoder.embedder.profile import Profile
 from biencoder.serve.embeddings.names import Served
-from biencoder.serve.embeddings.wire import EMBEDDING_TYPES
+from biencoder.serve.embeddings.wire import EMBEDDING_TYPES, MODALITIES, Modality
 
 _APACHE = "https://www.apache.org/licenses/LICENSE-2.0"
 _LICENCE_PATTERNS = ("LICENSE*", "LICENCE*")
@@ -107,7 +107,7 @@ def metadata(served: Served, names: Sequence[str], facts: ModelFacts) -> dict[st
         "dimensions": list(embedder.dimensions),
         "nativeDimension": embedder.dimensions[-1],
         "embeddingTypes": list(EMBEDDING_TYPES),
-        "modalities": ["text"],
+        "modalities": list(modalities(served)),
         "prefixes": {"query": profile.prompts.query, "passage": profile.prompts.document},
         "pooling": embedder.config.pooling,
         "normalized": True,
@@ -118,6 +118,11 @@ def metadata(served: Served, names: Sequence[str], facts: ModelFacts) -> dict[st
         "license": profile.license,
         "commercial": profile.commercial_use,
     }
+
+
+def modalities(served: Served) -> tuple[Modality, ...]:
+    """What an input to a model may be, as the wire calls it."""
+    return MODALITIES if served.engine.embedder.pages is not None else MODALITIES[:1]
 
 
 def manifest(models: Mapping[str, tuple[str | None, ModelFacts]]) -> str:

@@ -252,6 +252,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "ranking": _flag,
     "max_client_batch": _whole(1),
     "max_body_bytes": _whole(1024),
+    "max_image_bytes": _whole(1024),
     "max_tokens": _whole(8),
     "token_budget": _whole(1),
     "max_queued_tokens": _whole(1),

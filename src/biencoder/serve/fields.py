@@ -87,6 +87,14 @@ def whole_number(fields: Mapping[str, Any], name: str) -> int | None:
     return value
 
 
+def truth(fields: Mapping[str, Any], name: str) -> bool:
+    """A boolean; false where the field is absent. ``1`` and ``"true"`` are none."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        invalid(name, f"must be a boolean, not {kind(value)}")
+    return bool(value)
+
+
 def kind(value: object) -> str:
     """What JSON calls a value of this type."""
     match value:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import InputError
 from biencoder.serve.embeddings.names import Registry, Served
 from biencoder.serve.engine.engine import Engine
+from biencoder.serve.engine.pages import SERVED_PICTURES
 from biencoder.serve.metrics import Metrics
 from biencoder.serve.settings import Settings
 
@@ -30,6 +32,7 @@ def load_models(
             max_queued_tokens=settings.max_queued_tokens,
             max_tokens=settings.max_tokens,
             on_batch=metrics.batch,
+            pictures=replace(SERVED_PICTURES, max_bytes=settings.max_image_bytes),
         )
         aliases = tuple(alias for alias, model in settings.aliases if model == name)
         served.append(Served(id=served_id(embedder), engine=engine, aliases=aliases))

@@ -13,6 +13,8 @@ _PLAIN = {
     "NIM_PIPELINE_MAX_SEQ_LEN": "max_tokens",
     "NIM_HTTP_BODY_LIMIT_BYTES": "max_body_bytes",
     "NIM_SERVER_HTTP_BODY_LIMIT_BYTES": "max_body_bytes",
+    "NIM_MAX_IMAGE_BYTES": "max_image_bytes",
+    "NIM_SERVER_MAX_IMAGE_BYTES": "max_image_bytes",
     "NIM_ENGINE_MODEL_NAME": "models",
     "NIM_ENGINE_MODEL_PATH": "models",
     "NIM_ENABLE_OTEL": "otel",
@@ -32,8 +34,6 @@ _WITHOUT_MEANING = {
     "NIM_MAX_WAIT_MS": "an idle engine never waits",
     "NIM_SERVER_GRPC_BIND_ADDR": "there is no gRPC here",
     "NIM_GRPC_BIND_ADDR": "there is no gRPC here",
-    "NIM_SERVER_MAX_IMAGE_BYTES": "no served model takes images",
-    "NIM_MAX_IMAGE_BYTES": "no served model takes images",
     "NIM_MODEL_PROFILE": "a matter of NIM's container",
     "NIM_ENGINE_MODEL_DOWNLOAD_PROVIDER": "a matter of NIM's container",
 }

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from biencoder.index.hits import MODES
+from biencoder.serve.described import modalities
 from biencoder.serve.embeddings.names import Served
-from biencoder.serve.embeddings.wire import EMBEDDING_TYPES, ENCODING_FORMATS
+from biencoder.serve.embeddings.wire import EMBEDDING_TYPES, ENCODING_FORMATS, MODALITIES
 from biencoder.serve.errors import STATUS
 from biencoder.serve.service import Service
 from biencoder.types import TRUNCATE
@@ -71,16 +72,14 @@ def _embeddings(service: Service) -> dict[str, Schema]:
     many = {"minItems": 1, "maxItems": settings.max_client_batch}
     properties: dict[str, Schema] = {
         "model": _model(service),
-        "input": {"anyOf": [SAID, listed(SAID, **many)], "description": "Texts; never token ids."},
+        "input": {"anyOf": [SAID, listed(SAID, **many)], "description": _input(service)},
         "messages": listed(ref("Message"), **many, description="Instead of input."),
         "input_type": _choice(
             ("query", "passage"),
             "The role; it decides the prompt before the text. Needed unless the model's name or "
             "the service's default says it.",
         ),
-        "modality": {
-            "anyOf": [_choice(("text",), "Of every input."), listed({"const": "text"}, minItems=1)]
-        },
+        "modality": _modality(service),
         "embedding_type": _choice(EMBEDDING_TYPES, "The numbers' type.", "float"),
         "encoding_format": _choice(
             ENCODING_FORMATS, "base64: little-endian float32 in standard base64.", "float"
@@ -113,8 +112,28 @@ def _embeddings(service: Service) -> dict[str, Schema]:
         "EmbeddingRequest": request,
         "Message": _message(),
         "EmbeddingResponse": record(answer),
-        "Usage": record({"prompt_tokens": WHOLE, "total_tokens": WHOLE}),
+        "Usage": record(
+            {"prompt_tokens": WHOLE, "total_tokens": WHOLE, "num_images": WHOLE},
+            optional=("num_images",),
+        ),
     }
+
+
+def _takes_images(service: Service) -> bool:
+    return any(len(modalities(served)) > 1 for served in service.registry.served)
+
+
+def _input(service: Service) -> str:
+    said = "Texts; never token ids."
+    if _takes_images(service):
+        said += " For a page model also images: data:image/png;base64,… alone or behind a text."
+    return said
+
+
+def _modality(service: Service) -> Schema:
+    known = MODALITIES if _takes_images(service) else MODALITIES[:1]
+    each = listed({"enum": list(known)}, minItems=1)
+    return {"anyOf": [_choice(known, "Of every input; looked up where it is not said."), each]}
 
 
 def _dimensions(service: Service) -> Schema:
@@ -224,23 +243,29 @@ def _search() -> dict[str, Schema]:
         },
         "fusion": _choice(("weighted", "reciprocal-rank"), "Of hybrid search.", "weighted"),
         "instruction": {"type": ["string", "null"]},
+        "shares": {
+            "type": ["boolean", "null"],
+            "description": "Tell of page images what each part adds to the score by meaning.",
+        },
     }
     hit = {"rank": WHOLE, "score": NUMBER, "id": TEXT, "document": TEXT, "source": TEXT}
     hit |= {"title": TEXT, "heading": TEXT, "page": whole_or_null, "start": WHOLE, "end": WHOLE}
     hit |= {"scores": record({"dense": number_or_null, "lexical": number_or_null})}
     hit |= {"text": TEXT, "metadata": ANYTHING, "grade": grade}
-    hit |= {"snippet": listed(record({"text": TEXT, "match": TRUTH}))}
+    hit |= {"snippet": listed(record({"text": TEXT, "match": TRUTH})), "pictured": TRUTH}
+    hit |= {"shares": {"anyOf": [ref("Shares"), {"type": "null"}]}}
     result = {"index": TEXT, "model": TEXT, "mode": {"enum": list(MODES)}, "version": WHOLE}
-    result |= {"hits": listed(record(hit)), "milliseconds": ANYTHING}
+    result |= {"hits": listed(record(hit, optional=("shares",))), "milliseconds": ANYTHING}
     document = {"id": TEXT, "source": TEXT, "title": TEXT, "passages": WHOLE}
     document |= {"pages": whole_or_null, "file": TRUTH}
     passage = {"id": TEXT, "number": WHOLE, "page": whole_or_null, "heading": TEXT}
-    passage |= {"start": WHOLE, "end": WHOLE, "text": TEXT}
+    passage |= {"start": WHOLE, "end": WHOLE, "text": TEXT, "pictured": TRUTH}
     judging = {"query": question, "passage": TEXT, "grade": grade, "index": index}
     judging |= {"mode": _choice(MODES, "How the passage was found.")}
     return {
         "SearchRequest": record(request, optional=[name for name in request if name != "query"]),
         "SearchResponse": record(result),
+        "Shares": _shares(number_or_null),
         "Searchable": record({"indices": listed(ANYTHING), "modes": listed(TEXT)}),
         "Documents": record({"data": listed(record(document)), "has_more": TRUTH, "total": WHOLE}),
         "Document": record({**document, "first": WHOLE, "texts": listed(record(passage))}),
@@ -248,3 +273,13 @@ def _search() -> dict[str, Schema]:
         "Judgement": record({"passage": TEXT, "grade": grade}),
         "Judgements": record({"judgements": WHOLE, "relevant": WHOLE, "questions": listed({})}),
     }
+
+
+def _shares(number_or_null: Schema) -> Schema:
+    box = listed(NUMBER, minItems=4, maxItems=4)
+    tile = record({"box": box, "share": NUMBER})
+    return record(
+        {"score": NUMBER, "tiles": listed(tile), "thumbnail": number_or_null, "rest": NUMBER},
+        description="Shares of a page's cosine that add up to score. A box is left, top, right and "
+        "bottom as fractions of the page; rest is that of the prompt and the page's text.",
+    )

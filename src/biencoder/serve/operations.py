@@ -33,7 +33,7 @@ _INDEX_NAME: Mapping[str, Schema] = {"index": _TEXT}
 _EMBED = Operation(
     path="/v1/embeddings",
     method="post",
-    about="Texts into vectors.",
+    about="Texts, and for a page model images, into vectors.",
     takes="EmbeddingRequest",
     gives="EmbeddingResponse",
     refuses=_WORK,
@@ -125,6 +125,13 @@ SEARCH = (
         path="/v1/documents/{document}/file",
         about="The source file, where it still lies in the indexed folder.",
         media="application/octet-stream",
+        refuses=_INDEX,
+        asks=_INDEX_NAME,
+    ),
+    Operation(
+        path="/v1/documents/{document}/pages/{passage}/image",
+        about="The picture of a page, where the index keeps one.",
+        media="image/webp",
         refuses=_INDEX,
         asks=_INDEX_NAME,
     ),

@@ -35,6 +35,7 @@ class Settings:
     ranking: bool = False
     max_client_batch: int = 2048
     max_body_bytes: int = 32 * 1024 * 1024
+    max_image_bytes: int = 20 * 1024 * 1024
     max_tokens: int | None = None
     token_budget: int | None = None
     max_queued_tokens: int | None = None

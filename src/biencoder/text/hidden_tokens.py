@@ -29,8 +29,12 @@ def hide_tokens(
         for token in raw.get("added_tokens", [])
         if token["content"] in names or token["id"] >= vocab_size
     ]
+    vocabulary = raw.get("model", {}).get("vocab")
     for token in hidden:
-        token["content"] = secrets.token_hex(32)
+        name, token["content"] = token["content"], secrets.token_hex(32)
+        # Some files list their added tokens in the vocabulary too, where they would keep the name.
+        if isinstance(vocabulary, dict) and name in vocabulary:
+            vocabulary[token["content"]] = vocabulary.pop(name)
     tokenizer = Tokenizer.from_str(json.dumps(raw, ensure_ascii=False))
     ids = frozenset(int(token["id"]) for token in hidden)
     _demand_same_numbers(tokenizer, raw)

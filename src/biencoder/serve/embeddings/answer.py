@@ -88,9 +88,12 @@ def size_of(rows: Rows, embedding_type: EmbeddingType, encoding: EncodingFormat)
 
 
 def embedding_list(
-    packed: Packed, encoding: EncodingFormat, *, model: str, tokens: int
+    packed: Packed, encoding: EncodingFormat, *, model: str, tokens: int, images: int = 0
 ) -> Iterator[bytes]:
-    """The whole JSON answer in pieces. base64: each row's bytes, floats little-endian."""
+    """The whole JSON answer in pieces. base64: each row's bytes, floats little-endian.
+
+    tokens: visual ones included. images: how many inputs held one.
+    """
     rows = packed.rows
     little_endian = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
     pieces = [b'{"object":"list","data":[']
@@ -109,6 +112,8 @@ def embedding_list(
             yield b"".join(pieces)
             pieces, size = [], 0
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    if images:
+        usage["num_images"] = images
     pieces += (b'],"model":', _json(model), b',"usage":', _json(usage), b"}")
     yield b"".join(pieces)
 

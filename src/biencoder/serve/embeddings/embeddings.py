@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +17,12 @@ from biencoder.serve.body import read_json
 from biencoder.serve.embeddings import answer, ranking
 from biencoder.serve.embeddings.dimensions import check_bits, choose_size
 from biencoder.serve.embeddings.images import refuse_images
+from biencoder.serve.embeddings.items import Item, check_items, read_items
 from biencoder.serve.embeddings.names import Registry, Served
-from biencoder.serve.embeddings.roles import WIRE_ROLES, Roles, check_instruction, choose_roles
+from biencoder.serve.embeddings.roles import Roles, check_instruction, choose_roles
 from biencoder.serve.embeddings.vectors import Work, compute, compute_headers, while_connected
 from biencoder.serve.embeddings.wire import EmbeddingRequest, missing_model, parse
-from biencoder.serve.engine.engine import Embedded
+from biencoder.serve.engine.engine import Embedded, SentPage
 from biencoder.serve.settings import WireRole
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ JSON = "application/json"
 
 # Above this many bytes of vectors, writing them as text would be felt by the other requests.
 INLINE_BYTES = 64 * 1024
+
+# Above this many characters of input, so would looking at what they are.
+INLINE_CHARACTERS = 1_000_000
 
 # A larger answer is written while it is sent, so that it never stands in memory as a whole.
 STREAMED_BYTES = 32 * 1024 * 1024
@@ -52,7 +57,17 @@ class Asked:
     wanted: EmbeddingRequest
     served: Served
     roles: Roles
+    items: tuple[Item, ...]
     size: int
+
+    @property
+    def pages(self) -> dict[int, SentPage]:
+        """The inputs that hold an image, by their position."""
+        return {
+            number: SentPage(item.image, item.text)
+            for number, item in enumerate(self.items)
+            if item.image is not None
+        }
 
 
 class Embeddings:
@@ -68,9 +83,13 @@ class Embeddings:
 
     async def respond(self, request: Request) -> Response:
         """One request, from body to vectors."""
-        asked = self.check(parse(await read_json(request, self.settings), self.settings))
+        wanted = parse(await read_json(request, self.settings), self.settings)
+        # Looking for images in megabytes of text would be felt by the other requests.
+        big = sum(map(len, wanted.texts)) > INLINE_CHARACTERS
+        asked = await asyncio.to_thread(self.check, wanted) if big else self.check(wanted)
         work = Work(
             texts=asked.wanted.texts,
+            pages=asked.pages,
             roles=asked.roles.by_item,
             place=asked.wanted.place,
             timeout=self.settings.request_timeout,
@@ -94,11 +113,21 @@ class Embeddings:
         )
         check_bits(size, wanted.embedding_type)
         default = self.settings.default_input_type
-        roles = choose_roles(wanted, suffix, prompts=prompts, default=default)
-        refuse_images(wanted, served.id)
+        items = read_items(wanted, served.id) if embedder.pages is not None else ()
+        roles = choose_roles(
+            wanted,
+            suffix,
+            prompts=prompts,
+            default=default,
+            pictured=[item.modality != "text" for item in items] or None,
+        )
+        if items:
+            check_items(items, roles.by_item, wanted, model=served.id, truncate=wanted.truncate)
+        else:
+            refuse_images(wanted, served.id)
         if "query" in roles.by_item:
             check_instruction(wanted.instruction, prompts)
-        return Asked(wanted=wanted, served=served, roles=roles, size=size)
+        return Asked(wanted=wanted, served=served, roles=roles, items=items, size=size)
 
     async def _write(self, asked: Asked, embedded: Embedded) -> Response:
         kind = asked.wanted.embedding_type
@@ -108,7 +137,11 @@ class Embeddings:
         def write() -> tuple[answer.Packed, bytes | Iterator[bytes]]:
             packed = answer.pack(embedded.vectors, kind, scale=scale)
             pieces = answer.embedding_list(
-                packed, encoding, model=asked.served.id, tokens=embedded.tokens
+                packed,
+                encoding,
+                model=asked.served.id,
+                tokens=embedded.tokens,
+                images=embedded.images,
             )
             if answer.size_of(packed.rows, kind, encoding) > STREAMED_BYTES:
                 return packed, pieces
@@ -116,18 +149,19 @@ class Embeddings:
 
         big = embedded.vectors.nbytes > INLINE_BYTES
         packed, content = await asyncio.to_thread(write) if big else write()
-        self._count(asked.roles, embedded, packed.saturated)
+        self._count(asked, embedded, packed.saturated)
         headers = _headers(asked, embedded, encoding)
         if isinstance(content, bytes):
             return Response(content, media_type=JSON, headers=headers)
         return StreamingResponse(content, media_type=JSON, headers=headers)
 
-    def _count(self, roles: Roles, embedded: Embedded, saturated: int) -> None:
-        metrics = self.service.metrics
+    def _count(self, asked: Asked, embedded: Embedded, saturated: int) -> None:
+        metrics, roles = self.service.metrics, asked.roles
         metrics.stages(embedded.timings)
-        for role in WIRE_ROLES:
-            if count := roles.by_item.count(role):
-                metrics.inputs(role, count)
+        modalities = [item.modality for item in asked.items] or ["text"] * len(roles.by_item)
+        kinds = Counter(zip(roles.by_item, modalities, strict=True))
+        for (role, modality), count in kinds.items():
+            metrics.inputs(role, count, modality)
         if embedded.truncated:
             metrics.truncated(embedded.truncated)
         if roles.default:
@@ -147,7 +181,8 @@ def find_model(registry: Registry, name: str | None) -> tuple[Served, WireRole |
 
 
 def _headers(asked: Asked, embedded: Embedded, encoding: str) -> dict[str, str]:
-    characters = sum(map(len, asked.wanted.texts))
+    read = [item.text or "" for item in asked.items] or asked.wanted.texts
+    characters = sum(map(len, read))
     headers = compute_headers(asked.served, embedded, characters)
     if asked.roles.default:
         headers["x-biencoder-input-type"] = f"{asked.roles.default};default"

@@ -1,4 +1,4 @@
-"""Images sent to a model that reads text: refused, because their base64 as text would be rubbish.
+"""Images sent to a model that reads text only: refused, because their base64 as text would be rubbish.
 
 Only an item that is an image as a whole counts. A text that quotes a data URL stays a text, and so
 does everything whose modality is stated as ``text``.

@@ -5,6 +5,7 @@ The wire says ``passage`` where the library says ``document``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biencoder.config.prompts import BRIGHT_INSTRUCTIONS, Prompts
@@ -39,26 +40,33 @@ def choose_roles(
     *,
     prompts: Prompts,
     default: WireRole | None,
+    pictured: Sequence[bool] | None = None,
 ) -> Roles:
     """The role of each item: from its message, ``input_type``, the model's suffix, the setting.
 
-    Raises ApiError where nothing says it (a model with one prompt for both needs no role), where
+    pictured: which items hold an image, for a page model; one such is a passage where nothing says
+    otherwise. Raises ApiError where nothing says it (a model with one prompt for both needs no role), where
     ``input_type`` is neither role, and where two that count contradict each other.
     """
     stated = _stated(request.input_type, suffix)
     own = [_own(message) for message in request.messages or ()]
+    own += [None] * (len(request.texts) - len(own))
     for item, role in enumerate(own):
         if role and suffix and role != suffix:
             raise _contradiction(suffix, f"{request.place(item)} is a '{role}'", "messages")
-    if stated or (own and all(own)):
-        chosen = [role or stated for role in own] or [stated] * len(request.texts)
+    if not stated and pictured is not None:
+        own = [
+            role or ("passage" if seen else None) for role, seen in zip(own, pictured, strict=True)
+        ]
+    chosen = [role or stated for role in own]
+    if all(chosen):
         return Roles(tuple(role for role in chosen if role))
     asymmetric = prompts.query != prompts.document
     if asymmetric and default is None:
         message = "'input_type' parameter is required for asymmetric models"
         raise ApiError("missing_input_type", message, param="input_type")
     fallback: WireRole = default or "passage"
-    roles = tuple(role or fallback for role in own) or (fallback,) * len(request.texts)
+    roles = tuple(role or fallback for role in own)
     return Roles(roles, fallback if asymmetric else None)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from biencoder.serve.embeddings.names import Served
 from biencoder.serve.embeddings.roles import WIRE_ROLES, library_role
-from biencoder.serve.engine.engine import Embedded, Engine, Timings
+from biencoder.serve.engine.engine import Embedded, Engine, SentPage, Timings
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import WireRole
 from biencoder.types import Truncate
@@ -29,12 +29,14 @@ _ITEM = re.compile(r"input\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Texts for one model, each with its role.
+    """Texts for one model, each with its role; some may be pages, all of them passages.
 
-    place: what a message calls the text at this position. timeout: seconds for all of it.
+    pages: an image, and its text, by position. place: what a message calls the text at this position.
+    timeout: seconds for all of it.
     """
 
     texts: Sequence[str]
+    pages: Mapping[int, SentPage] = field(default_factory=dict)
     roles: Sequence[WireRole]
     place: Callable[[int], str]
     timeout: float
@@ -47,19 +49,10 @@ async def compute(engine: Engine, work: Work) -> Embedded:
     """Vectors of all texts in their order; raises the engine's ApiError with our name of the place."""
     began = time.monotonic()
     parts: list[tuple[list[int], Embedded]] = []
-    for role in WIRE_ROLES:
-        items = [item for item, own in enumerate(work.roles) if own == role]
-        if not items:
-            continue
+    for role, items in _by_kind(work):
+        timeout = work.timeout - (time.monotonic() - began if parts else 0.0)
         try:
-            embedded = await engine.embed(
-                [work.texts[item] for item in items],
-                role=library_role(role),
-                dimensions=work.dimensions,
-                truncate=work.truncate,
-                instruction=work.instruction if role == "query" else None,
-                timeout=work.timeout - (time.monotonic() - began if parts else 0.0),
-            )
+            embedded = await _compute_kind(engine, work, role, items, timeout)
         except ApiError as error:
             counted = _ITEM.fullmatch(error.param or "")
             if counted is None:
@@ -68,6 +61,38 @@ async def compute(engine: Engine, work: Work) -> Embedded:
             raise ApiError(error.code, error.message, param=param, headers=error.headers) from error
         parts.append((items, embedded))
     return parts[0][1] if len(parts) == 1 else _joined(parts)
+
+
+def _by_kind(work: Work) -> Iterator[tuple[WireRole | None, list[int]]]:
+    """Positions of the queries, of the passages that are texts, and (None) of the pages."""
+    for role in WIRE_ROLES:
+        texts = [
+            item for item, own in enumerate(work.roles) if own == role and item not in work.pages
+        ]
+        if texts:
+            yield role, texts
+    if work.pages:
+        yield None, sorted(work.pages)
+
+
+async def _compute_kind(
+    engine: Engine, work: Work, role: WireRole | None, items: Sequence[int], timeout: float
+) -> Embedded:
+    if role is None:
+        return await engine.embed_pages(
+            [work.pages[item] for item in items],
+            dimensions=work.dimensions,
+            truncate=work.truncate,
+            timeout=timeout,
+        )
+    return await engine.embed(
+        [work.texts[item] for item in items],
+        role=library_role(role),
+        dimensions=work.dimensions,
+        truncate=work.truncate,
+        instruction=work.instruction if role == "query" else None,
+        timeout=timeout,
+    )
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
@@ -139,6 +164,7 @@ def _joined(parts: Sequence[tuple[list[int], Embedded]]) -> Embedded:
         tokens=sum(embedded.tokens for embedded in computed),
         truncated=sum(embedded.truncated for embedded in computed),
         unreadable=sum(embedded.unreadable for embedded in computed),
+        images=sum(embedded.images for embedded in computed),
         timings=Timings(
             tokenize=sum(each.tokenize for each in timings),
             queue=sum(each.queue for each in timings),

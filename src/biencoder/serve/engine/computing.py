@@ -17,6 +17,7 @@ from typing import TypeVar
 from biencoder.models.llama import LlamaEncoder
 from biencoder.serve.engine.admission import Admission
 from biencoder.serve.engine.job import Entry, Job
+from biencoder.serve.engine.pages import PageRoom
 from biencoder.serve.engine.queue import TokenQueue, is_impatient
 from biencoder.serve.engine.step import Outcome, Step, compute, prepare
 
@@ -38,12 +39,14 @@ class ComputingThread:
         admission: Admission,
         budget: int,
         *,
+        pages: PageRoom | None = None,
         warm: Callable[[], None],
         on_warm: Callable[[], None],
         on_outcome: Callable[[Outcome], None],
         on_crash: Callable[[BaseException], None],
     ) -> None:
         self._model = model
+        self._pages = pages
         self._device = model.embed_tokens.weight.device
         self._admission = admission
         self._budget = budget
@@ -88,8 +91,8 @@ class ComputingThread:
             while (step := self._next()) is not None:
                 if self._ahead is None and self._queue.tokens >= self._budget:
                     self._ahead = self._preparer.submit(self._choose)
-                outcome = compute(self._model, step)
-                self._admission.measure(step.tokens, outcome.seconds)
+                outcome = compute(self._model, step, self._pages)
+                self._admission.measure(step.cost, outcome.seconds)
                 self._on_outcome(outcome)
         except BaseException as error:
             log.exception("the computing thread has ended")
@@ -126,7 +129,7 @@ class ComputingThread:
     def _choose(self) -> Step:
         entries = self._queue.choose(time.perf_counter())
         for entry in entries:
-            self._admission.release(entry.job, entry.tokens)
+            self._admission.release(entry.job, entry.cost)
         return prepare(entries, self._device)
 
     def _overtakes(self, ahead: Step) -> bool:

@@ -1,7 +1,7 @@
 """One model as a service: texts of many callers in, each caller's own vectors out.
 
-The event loop takes requests and gives answers; a thread tokenises, another computes. Texts of
-different requests share batches, and no result depends on that.
+The event loop takes requests and gives answers; a thread tokenises, another computes, others open
+pictures for a page model. Inputs of different requests share batches, and no result depends on that.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from biencoder.embedder.embedder import Embedder
-from biencoder.errors import InputError
+from biencoder.pages.pictures import PictureLimits
 from biencoder.serve.engine.admission import Admission
-from biencoder.serve.engine.computing import ComputingThread
+from biencoder.serve.engine.asking import Wish, make_job
 from biencoder.serve.engine.counts import BatchFacts, Tally, Totals
 from biencoder.serve.engine.job import Embedded, Job, Timings
+from biencoder.serve.engine.pages import SERVED_PICTURES, SentPage, open_room
 from biencoder.serve.engine.step import Outcome
-from biencoder.serve.engine.tokenising import TokenizingThread, is_short, tokenize
+from biencoder.serve.engine.threads import Calls, Threads
+from biencoder.serve.engine.tokenising import is_short, tokenize
 from biencoder.serve.engine.warmup import Warmup, warm_up
 from biencoder.serve.errors import ApiError
 from biencoder.text.truncate import CHARACTERS_PER_TOKEN
 from biencoder.types import Role, Truncate
 
-__all__ = ["BatchFacts", "Embedded", "Engine", "Timings", "Totals", "Warmup"]
+__all__ = ["BatchFacts", "Embedded", "Engine", "SentPage", "Timings", "Totals", "Warmup"]
 
 log = logging.getLogger("biencoder.serve")
 
@@ -49,8 +49,10 @@ class Engine:
         max_queued_tokens: int | None = None,
         max_tokens: int | None = None,
         on_batch: Callable[[BatchFacts], None] | None = None,
+        pictures: PictureLimits = SERVED_PICTURES,
     ) -> None:
         self.embedder = embedder
+        self.pages = open_room(embedder, max_tokens=max_tokens, pictures=pictures)
         self.max_tokens = min(max_tokens or embedder.max_tokens, embedder.max_tokens)
         self.token_budget = token_budget or embedder.token_budget
         self._tally = Tally(self.token_budget, on_batch)
@@ -86,24 +88,15 @@ class Engine:
         self._state = "starting"
         self._loop = asyncio.get_running_loop()
         self._warm: asyncio.Future[None] = self._loop.create_future()
-        self._tokenizing = TokenizingThread(
-            self.embedder.tokenizer,
-            self.max_tokens,
-            on_ready=self._admit_or_refuse,
-            on_refused=partial(self._in_loop, self._fail),
-            on_crash=partial(self._in_loop, self._crashed),
-        )
-        self._computing = ComputingThread(
-            self.embedder.trunk,
+        self._threads = Threads(
+            self.embedder,
             self._admission,
-            self.token_budget,
-            warm=partial(self._warm_up, warmup),
-            on_warm=partial(self._in_loop, self._warmed),
-            on_outcome=partial(self._in_loop, self._deliver),
-            on_crash=partial(self._in_loop, self._crashed),
+            self._calls(warmup),
+            pages=self.pages,
+            max_tokens=self.max_tokens,
+            token_budget=self.token_budget,
         )
-        self._tokenizing.start()
-        self._computing.start()
+        self._threads.start()
         await self._warm
         if self._state == "starting":
             self._state = "ready"
@@ -123,23 +116,33 @@ class Engine:
         Raises ApiError: not_ready, invalid_request, invalid_dimensions, context_length_exceeded,
         overloaded, timeout (seconds from now), engine_error.
         """
-        if not self.ready:
-            raise _not_ready()
-        job = self._job(texts, role, dimensions, truncate, instruction)
-        if not texts:
-            return job.answer(job.arrived)
+        wish = Wish(
+            texts=texts,
+            role=role,
+            dimensions=dimensions,
+            truncate=truncate,
+            instruction=instruction,
+        )
         # No text has fewer tokens: a full house refuses before it reads.
         least = sum(1 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
-        self._admission.reserve(job, least)
-        self._jobs.add(job)
-        try:
-            async with asyncio.timeout(timeout):
-                self._submit(job)
-                return await job.future
-        except TimeoutError:
-            raise ApiError("timeout", f"No answer within {timeout:g} seconds") from None
-        finally:
-            self._leave(job)
+        return await self._answer(wish, least, timeout)
+
+    async def embed_pages(
+        self,
+        pages: Sequence[SentPage],
+        *,
+        dimensions: int | None = None,
+        truncate: Truncate = "NONE",
+        timeout: float | None = None,
+    ) -> Embedded:
+        """Unit vectors of page images, each alone or with its text, as `embed`; for a page model only.
+
+        Raises ApiError as `embed`, and invalid_image: one such refuses the whole request.
+        """
+        room = self.pages
+        assert room is not None, "whoever sends pages has asked whether the model takes them"
+        wish = Wish(pages=pages, dimensions=dimensions, truncate=truncate)
+        return await self._answer(wish, sum(map(room.least, pages)), timeout)
 
     async def stop(self, timeout: float) -> None:
         """Take nothing new, finish what was taken within ``timeout`` seconds, end the threads.
@@ -157,46 +160,41 @@ class Engine:
         for job in list(self._jobs):
             self._abandon(job)
             self._fail(job, _not_ready())
-        self._tokenizing.stop()
-        self._computing.stop()
-        for thread in (self._tokenizing, self._computing):
-            await asyncio.to_thread(thread.join, _LAST_BATCH_SECONDS)
+        self._threads.stop()
+        await asyncio.to_thread(self._threads.join, _LAST_BATCH_SECONDS)
 
-    def _job(
-        self,
-        texts: Sequence[str],
-        role: Role,
-        dimensions: int | None,
-        truncate: Truncate,
-        instruction: str | None,
-    ) -> Job:
-        full = self.embedder.dimensions[-1]
-        size = full if dimensions is None else dimensions
-        if not 1 <= size <= full:
-            message = f"dimensions={size} is not between 1 and {full}"
-            raise ApiError("invalid_dimensions", message, param="dimensions")
-        try:
-            prefix = self.embedder.profile.prompts.prefix(role, instruction)
-        except InputError as error:
-            raise ApiError("invalid_request", str(error), param="instruction") from error
-        now = time.perf_counter()
-        return Job(
-            texts=texts,
-            role=role,
-            prefix=prefix,
-            truncate=truncate,
-            dimensions=size,
-            future=self._loop.create_future(),
-            vectors=np.empty((len(texts), size), dtype=np.float32),
-            missing=len(texts),
-            arrived=now,
-            tokenized=now,
-            begun=now if not texts else 0.0,
+    def _calls(self, warmup: Warmup) -> Calls:
+        in_loop = self._in_loop
+        return Calls(
+            ready=self._admit_or_refuse,
+            refused=partial(in_loop, self._fail),
+            warm=partial(self._warm_up, warmup),
+            warmed=partial(in_loop, self._warmed),
+            outcome=partial(in_loop, self._deliver),
+            crash=partial(in_loop, self._crashed),
         )
 
+    async def _answer(self, wish: Wish, least: int, timeout: float | None) -> Embedded:
+        if not self.ready:
+            raise _not_ready()
+        future: asyncio.Future[Embedded] = self._loop.create_future()
+        job = make_job(wish, self.embedder, future, max_tokens=self.max_tokens)
+        if not job.texts:
+            return job.answer(job.arrived)
+        self._admission.reserve(job, least)
+        self._jobs.add(job)
+        try:
+            async with asyncio.timeout(timeout):
+                self._submit(job)
+                return await job.future
+        except TimeoutError:
+            raise ApiError("timeout", f"No answer within {timeout:g} seconds") from None
+        finally:
+            self._leave(job)
+
     def _submit(self, job: Job) -> None:
-        if len(self._jobs) > 1 or not is_short(job):
-            self._tokenizing.submit(job)
+        if job.pages or len(self._jobs) > 1 or not is_short(job):
+            self._threads.read(job)
             return
         refused = tokenize([(job, range(1))], self.embedder.tokenizer, self.max_tokens)
         if refused:
@@ -206,8 +204,8 @@ class Engine:
     def _admit(self, job: Job) -> None:
         """Into the queue with the true number of tokens; from any thread. Raises overloaded."""
         job.tokenized = time.perf_counter()
-        self._admission.reserve(job, job.tokens)
-        self._computing.submit(job)
+        self._admission.reserve(job, job.cost)
+        self._threads.compute(job)
 
     def _admit_or_refuse(self, job: Job) -> None:
         try:
@@ -246,18 +244,20 @@ class Engine:
         self._jobs.discard(job)
         if job.missing:
             self._abandon(job)
+        if self.pages is not None:
+            self.pages.release(job.pages)
         if not self._jobs:
             self._emptied.set()
 
     def _abandon(self, job: Job) -> None:
         self._admission.abandon(job)
-        self._computing.forget(job)
+        self._threads.forget(job)
 
     @property
     def _cancelled(self) -> int:
         if self._state == "new":
             return 0
-        return self._tokenizing.spared + self._computing.spared
+        return self._threads.spared
 
     def _warm_up(self, kind: Warmup) -> None:
         warm_up(
@@ -266,6 +266,7 @@ class Engine:
             budget=self.token_budget,
             max_tokens=self.max_tokens,
             measure=self._admission.measure,
+            pages=self.pages,
         )
 
     def _warmed(self) -> None:

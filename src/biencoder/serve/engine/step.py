@@ -18,6 +18,8 @@ from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
 from biencoder.models.pooling import normalize
 from biencoder.serve.engine.job import Entry, Job
+from biencoder.serve.engine.pages import PageRoom
+from biencoder.text.page_tokens import PageTokens
 from biencoder.types import FloatArray
 
 log = logging.getLogger("biencoder.serve")
@@ -25,10 +27,14 @@ log = logging.getLogger("biencoder.serve")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A chosen batch, longest text first; ``packed`` is None where the device had no room for it."""
+    """A chosen batch, longest text first. cost: in tokens, with what its pages cost besides.
+
+    packed: None where the device had no room for it, and where pages are among the texts.
+    """
 
     entries: Sequence[Entry]
     tokens: int
+    cost: int
     packed: Packed | None
 
 
@@ -39,6 +45,14 @@ class Share:
     job: Job
     rows: list[int]
     vectors: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What computes. pages: of a page model, whose language model is ``text``."""
+
+    text: LlamaEncoder
+    pages: PageRoom | None
 
 
 @dataclass(slots=True)
@@ -63,28 +77,34 @@ class NotFiniteError(ArithmeticError):
 def prepare(entries: Sequence[Entry], device: torch.device) -> Step:
     """Entries, longest first, as one batch on the device."""
     tokens = sum(entry.tokens for entry in entries)
+    cost = sum(entry.cost for entry in entries)
+    if _has_pages(entries):
+        return Step(entries, tokens, cost, None)
     try:
-        return Step(entries, tokens, _packed(entries, device))
+        return Step(entries, tokens, cost, _packed(entries, device))
     except torch.OutOfMemoryError:
         # The step is computed all the same: that is where a lack of memory is dealt with.
-        return Step(entries, tokens, None)
+        return Step(entries, tokens, cost, None)
 
 
 @torch.inference_mode()
-def compute(model: LlamaEncoder, step: Step) -> Outcome:
+def compute(model: LlamaEncoder, step: Step, pages: PageRoom | None = None) -> Outcome:
     """Run a step; one that fails is run once more in parts, and a part that fails again is given up.
 
-    Out of memory: the two halves. Any other fault: each request by itself.
+    Out of memory: the two halves. Any other fault: each request by itself. pages: of a page model.
     """
+    network = Network(model, pages)
     begun = time.perf_counter()
     outcome = Outcome(len(step.entries), step.tokens)
     for entry in step.entries:
         entry.job.begun = entry.job.begun or begun
     try:
-        _embed(model, step.entries, step.packed, outcome)
+        _embed(network, step.entries, step.packed, outcome)
     except Exception as error:
         log.warning("a batch of %d tokens failed: %s", step.tokens, type(error).__name__)
-        _embed_in_parts(model, step.entries, outcome, error)
+        _embed_in_parts(network, step.entries, outcome, error)
+    if pages is not None:
+        pages.release([entry.page for entry in step.entries if entry.page is not None])
     outcome.finished = time.perf_counter()
     outcome.seconds = outcome.finished - begun
     return outcome
@@ -95,12 +115,36 @@ def _packed(entries: Sequence[Entry], device: torch.device) -> Packed:
     return Packed.from_batch(batch, device)
 
 
-def _embed(
-    model: LlamaEncoder, entries: Sequence[Entry], packed: Packed | None, outcome: Outcome
-) -> None:
-    pooled_SD = model.embed(packed or _packed(entries, model.embed_tokens.weight.device))
+def _has_pages(entries: Sequence[Entry]) -> bool:
+    return any(entry.page is not None for entry in entries)
+
+
+def _vectors(
+    network: Network, entries: Sequence[Entry], packed: Packed | None
+) -> dict[int, FloatArray]:
+    """Unit vectors of all entries in every size that one of them wants."""
     sizes = {entry.job.dimensions for entry in entries}
-    vectors = {size: normalize(pooled_SD[:, :size]).cpu().numpy() for size in sizes}
+    if not _has_pages(entries):
+        model = network.text
+        pooled_SD = model.embed(packed or _packed(entries, model.embed_tokens.weight.device))
+        return {size: normalize(pooled_SD[:, :size]).cpu().numpy() for size in sizes}
+    assert network.pages is not None, "only a page model takes pages"
+    unit = network.pages.vectors([entry.page or _text_alone(entry) for entry in entries])
+    # Of length 1 already: once more would cost a last bit.
+    return {
+        size: unit if size == unit.shape[1] else normalize(torch.from_numpy(unit[:, :size])).numpy()
+        for size in sizes
+    }
+
+
+def _text_alone(entry: Entry) -> PageTokens:
+    return PageTokens(entry.ids, 0, 0, entry.tokens, cut=False)
+
+
+def _embed(
+    network: Network, entries: Sequence[Entry], packed: Packed | None, outcome: Outcome
+) -> None:
+    vectors = _vectors(network, entries, packed)
     places: dict[Job, list[int]] = {}
     for place, entry in enumerate(entries):
         places.setdefault(entry.job, []).append(place)
@@ -119,14 +163,14 @@ def are_unit(vectors: FloatArray) -> bool:
 
 
 def _embed_in_parts(
-    model: LlamaEncoder, entries: Sequence[Entry], outcome: Outcome, first: Exception
+    network: Network, entries: Sequence[Entry], outcome: Outcome, first: Exception
 ) -> None:
     parts = _parts(entries, first)
     if not parts:
         outcome.failed[entries[0].job] = first
     for part in parts:
         try:
-            _embed(model, part, None, outcome)
+            _embed(network, part, None, outcome)
         except Exception as error:  # given to whoever waits for it
             outcome.failed.update((entry.job, error) for entry in part)
 

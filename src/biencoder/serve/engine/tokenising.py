@@ -34,11 +34,23 @@ def is_short(job: Job) -> bool:
 def tokenize(
     slices: Iterable[Slice], tokenizer: TextTokenizer, max_tokens: int
 ) -> dict[Job, ApiError]:
-    """Append the ids of some texts of each job, in one call; says which jobs are refused.
+    """Append the ids of some texts of each job, in one call a limit; says which jobs are refused.
 
     A text that is too long and may not be cut refuses its whole request, naming the text.
     """
-    places = [(job, row) for job, rows in slices for row in rows]
+    by_limit: dict[int, list[tuple[Job, int]]] = {}
+    for job, rows in slices:
+        limit = max_tokens if job.limit is None else min(job.limit, max_tokens)
+        by_limit.setdefault(limit, []).extend((job, row) for row in rows)
+    refused: dict[Job, ApiError] = {}
+    for limit, places in by_limit.items():
+        refused |= _tokenize(places, tokenizer, limit)
+    return refused
+
+
+def _tokenize(
+    places: list[tuple[Job, int]], tokenizer: TextTokenizer, max_tokens: int
+) -> dict[Job, ApiError]:
     wanted = [Wanted(job.texts[row], job.prefix, job.truncate) for job, row in places]
     refused: dict[Job, ApiError] = {}
     for (job, row), read in zip(places, tokenizer.read(wanted, max_tokens=max_tokens), strict=True):

@@ -13,6 +13,7 @@ import torch
 from biencoder.batching.pack import build_batch
 from biencoder.models.llama import LlamaEncoder
 from biencoder.models.packed import Packed
+from biencoder.serve.engine.pages import PageRoom
 
 Warmup: TypeAlias = Literal["none", "short", "full"]
 
@@ -29,12 +30,19 @@ def warm_up(
     budget: int,
     max_tokens: int,
     measure: Callable[[int, float], None],
+    pages: PageRoom | None = None,
 ) -> None:
     """Compute made-up batches in the calling thread; ``measure`` learns tokens and seconds of each.
 
     ``short``: one small text. ``full``: single texts of rising length, then twice the fullest batch
-    of passages, whose second time is the rate to expect.
+    of passages, whose second time is the rate to expect; for a page model a blank page before them.
     """
+    if kind == "full" and pages is not None:
+        begun = time.perf_counter()
+        cost = pages.warm_up()
+        seconds = time.perf_counter() - begun
+        measure(cost, seconds)
+        log.info("warm-up: a page in %.3f s", seconds)
     for lengths in _batches(kind, budget, max_tokens):
         seconds = _run(model, lengths)
         measure(sum(lengths), seconds)

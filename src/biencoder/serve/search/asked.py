@@ -15,9 +15,9 @@ from biencoder.index.filters import Column, Filter, col
 from biencoder.index.fusion import FUSIONS, Fusion
 from biencoder.index.hits import MODES, Mode
 from biencoder.serve.errors import ApiError
-from biencoder.serve.fields import choice, invalid, kind, known_fields, text, whole_number
+from biencoder.serve.fields import choice, invalid, kind, known_fields, text, truth, whole_number
 
-FIELDS = ("query", "index", "mode", "top_k", "filter", "fusion", "instruction")
+FIELDS = ("query", "index", "mode", "top_k", "filter", "fusion", "instruction", "shares")
 TOP_K = 10
 MAX_TOP_K = 100
 # A question is read by people; a longer text is a document.
@@ -41,7 +41,10 @@ OPERATORS = tuple(_TESTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A search as it was asked. filter: text or a list of conditions, not yet held against columns."""
+    """A search as it was asked. filter: text or a list of conditions, not yet held against columns.
+
+    shares: tell of pages what each part adds to the score.
+    """
 
     question: str
     index: str | None
@@ -50,6 +53,7 @@ class Asked:
     filter: object
     fusion: Fusion
     instruction: str | None
+    shares: bool
 
 
 def read_asked(body: Mapping[str, Any], *, strict: bool) -> Asked:
@@ -69,6 +73,7 @@ def read_asked(body: Mapping[str, Any], *, strict: bool) -> Asked:
         filter=fields.get("filter"),
         fusion=choice(fields, "fusion", FUSIONS) or "weighted",
         instruction=text(fields, "instruction"),
+        shares=truth(fields, "shares"),
     )
 
 

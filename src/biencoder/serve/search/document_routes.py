@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from biencoder.serve.errors import ApiError
 from biencoder.serve.fields import invalid
-from biencoder.serve.search import documents
+from biencoder.serve.search import documents, pictures
 from biencoder.serve.search.page import HEADERS
 from biencoder.serve.search.served_index import Standing
 from biencoder.serve.side import json_answer
@@ -26,6 +26,7 @@ def routes(searching: SearchService) -> list[Route]:
         Route("/v1/documents", partial(_list, searching)),
         Route("/v1/documents/{document}", partial(_read, searching)),
         Route("/v1/documents/{document}/file", partial(_file, searching)),
+        Route("/v1/documents/{document}/pages/{passage}/image", partial(_image, searching)),
     ]
 
 
@@ -71,6 +72,22 @@ async def _file(searching: SearchService, request: Request) -> Response:
         return FileResponse(
             path, media_type="application/octet-stream", filename=path.name, headers=HEADERS
         )
+
+    return await searching.in_thread(find)
+
+
+async def _image(searching: SearchService, request: Request) -> Response:
+    """The picture of a page, out of the index and from nowhere else."""
+    standing = await _standing(searching, request)
+    given = request.path_params
+
+    def find() -> Response:
+        document = documents.find_document(standing, given["document"])
+        picture = pictures.page_picture(standing, document, given["passage"])
+        headers = {**HEADERS, "ETag": picture.tag, "Cache-Control": "private, no-cache"}
+        if request.headers.get("if-none-match") == picture.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(picture.content, media_type=pictures.MEDIA_TYPE, headers=headers)
 
     return await searching.in_thread(find)
 

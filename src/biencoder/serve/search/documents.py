@@ -87,13 +87,14 @@ def read_document(
         "markdown": is_markdown(document.source),
         "metadata": {name: value for name, value in metadata.items() if value is not None},
         "first": first,
-        "texts": [
-            {
-                name: row[name]
-                for name in ("id", "number", "page", "heading", "start", "end", "text")
-            }
-            for row in rows[first : first + limit]
-        ],
+        "texts": [_shown(standing, row) for row in rows[first : first + limit]],
+    }
+
+
+def _shown(standing: Standing, row: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "number", "page", "heading", "start", "end", "text")
+    return {name: row[name] for name in names} | {
+        "pictured": standing.snapshot.pages.has(row["id"])
     }
 
 

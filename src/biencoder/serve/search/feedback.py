@@ -50,13 +50,18 @@ class Judgement:
     @property
     def key(self) -> Key:
         """What it is about."""
-        return judged_key(self.question, self.source, self.text)
+        return judged_key(self.question, self.source, self.text, self.page)
 
 
-def judged_key(question: str, source: str, text: str) -> Key:
+def judged_key(question: str, source: str, text: str, page: int | None = None) -> Key:
     """Question and passage, whatever the blanks between their words."""
-    digest = hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
-    return question_key(question), source, digest
+    return question_key(question), source, text_key(text, page)
+
+
+def text_key(text: str, page: int | None) -> str:
+    """A passage among those of its document; scanned pages have no text, and are told by number."""
+    words = " ".join(text.split()) or ("" if page is None else f"page {page}")
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def question_key(question: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from biencoder.serve.search.feedback import Judgement, question_key
+from biencoder.serve.search.feedback import Judgement, question_key, text_key
 from biencoder.serve.search.served_index import Standing
 from biencoder.text.passages import BELOW
 
@@ -119,8 +119,7 @@ def _passages_by_text(standing: Standing, sources: set[str]) -> Mapping[tuple[st
         if row["source"] in sources:
             whole = standing.row(row["id"])
             assert whole is not None
-            text = " ".join(whole["text"].split())
-            key = row["source"], hashlib.sha256(text.encode()).hexdigest()
+            key = row["source"], text_key(whole["text"], whole["page"])
             found.setdefault(key, row["id"])
     return found
 

@@ -31,6 +31,7 @@ from biencoder.serve.search import document_routes, feedback_routes, page
 from biencoder.serve.search.asked import Asked, read_asked, read_filter
 from biencoder.serve.search.feedback import JudgementFile, judged_key
 from biencoder.serve.search.marks import is_markdown, shown
+from biencoder.serve.search.pictures import shares
 from biencoder.serve.search.served_index import ServedIndex, Standing, document_id, open_indices
 from biencoder.serve.side import json_answer
 from biencoder.types import FloatArray
@@ -168,7 +169,8 @@ async def _search(service: Service, searching: SearchService, request: HttpReque
         made = Request(
             asked.question, partial(_given, vector), asked.top_k, asked.mode, wanted, asked.fusion
         )
-        found = await searching.in_thread(_found, searching, index, standing, made)
+        explained = vector if asked.shares else None
+        found = await searching.in_thread(_found, searching, index, standing, made, explained)
     ended = time.perf_counter()
     return json_answer(
         {
@@ -205,15 +207,23 @@ def _given(vector: FloatArray | None) -> FloatArray:
 
 
 def _found(
-    searching: SearchService, index: ServedIndex, standing: Standing, request: Request
+    searching: SearchService,
+    index: ServedIndex,
+    standing: Standing,
+    request: Request,
+    explained: FloatArray | None,
 ) -> list[dict[str, Any]]:
+    """explained: the question's vector, where the shares of pages are to be told."""
     hits = index.search(standing, request)
     grades = searching.feedback.standing()
     records = []
     for hit in hits:
-        judged = grades.get(judged_key(request.question, hit.source, hit.text))
+        judged = grades.get(judged_key(request.question, hit.source, hit.text, hit.page))
         grade = None if judged is None else judged.grade
-        records.append({**_record(hit, request.question), "grade": grade})
+        record = {**_record(hit, request.question), "grade": grade}
+        if explained is not None and hit.pictured:
+            record["shares"] = shares(standing, hit.id, explained)
+        records.append(record)
     return records
 
 
@@ -233,6 +243,7 @@ def _record(hit: Hit, question: str) -> dict[str, Any]:
         "start": hit.start,
         "end": hit.end,
         "text": hit.text,
+        "pictured": hit.pictured,
         "snippet": shown(hit.text, question, markdown=markdown),
         "metadata": {name: value for name, value in hit.metadata.items() if value is not None},
     }

@@ -21,12 +21,12 @@ import anyio.to_thread
 import pyarrow as pa
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.embedder.reach import open_encoder
 from biencoder.errors import BiencoderError, IndexDamagedError
 from biencoder.index.facts import Facts, check_query_model
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.hits import Hit
 from biencoder.index.opened import open_snapshot
+from biencoder.index.page_settings import open_index_model
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.writer import metadata_columns
@@ -173,7 +173,7 @@ class ServedIndex:
     def _encode(self, facts: Facts, question: str, instruction: str | None) -> FloatArray:
         with self._loading:
             if self._own is None or self._own[0] != facts.fingerprint:
-                embedder = open_encoder(facts.reach())
+                embedder = open_index_model(facts)
                 check_query_model(facts, embedder, self.folder)
                 self._own = facts.fingerprint, embedder
             vectors = self._own[1].encode_queries(

@@ -42,4 +42,6 @@ export const judged = (index) => call(`v1/feedback?${query({ index })}`);
 export const documents = (index, limit) => call(`v1/documents?${query({ index, limit })}`);
 export const readDocument = (id, given) => call(`v1/documents/${encodeURIComponent(id)}?${query(given)}`);
 export const fileAddress = (id, index) => `v1/documents/${encodeURIComponent(id)}/file?${query({ index })}`;
+export const pictureAddress = (document, passage, index) =>
+  `v1/documents/${encodeURIComponent(document)}/pages/${encodeURIComponent(passage)}/image?${query({ index })}`;
 export const exportAddress = (index) => `v1/feedback/export?${query({ index })}`;

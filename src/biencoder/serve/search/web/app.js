@@ -77,7 +77,7 @@ async function askLane(place, tries = AGAIN) {
   Object.assign(lane, { busy: true, error: null });
   fill(lane, place, act);
   try {
-    const body = { query: state.question, mode: lane.mode, top_k: TOP_K, filter: state.filters };
+    const body = { query: state.question, mode: lane.mode, top_k: TOP_K, filter: state.filters, shares: true };
     const result = await api.search({ ...body, index: indexOf(lane)?.name }, signal);
     if (lane.asked !== asked) return;
     Object.assign(lane, { result, busy: false });

@@ -55,6 +55,7 @@ function actions(act) {
     l: () => cross(1),
     u: () => judge(1),
     d: () => judge(0),
+    w: () => document.querySelector(".passage.here .where")?.click(),
     f: () => $("add-filter").click(),
     c: () => $("compare").click(),
     t: () => $("theme").click(),

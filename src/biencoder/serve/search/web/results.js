@@ -1,6 +1,7 @@
 // One list of what was found: its heading with the way of searching, its cards, its empty states.
 
 import { $, counted, el, icon, nameOf, number, placeOf } from "./dom.js";
+import { pictureOf } from "./pages.js";
 import { address, indexOf, MODES, state } from "./state.js";
 
 const MEANING = {
@@ -81,17 +82,26 @@ function card(hit, place, { best, ranks, act }) {
   }, title);
   const share = el("span", { cls: "share", "aria-hidden": "true" }, el("i"));
   share.firstChild.style.width = `${best > 0 ? Math.max(4, Math.round((100 * hit.score) / best)) : 4}%`;
-  return el("li", { cls: "hit", data: { passage: hit.id, lane: place } },
+  return el("li", { cls: hit.pictured ? "hit pictured" : "hit", data: { passage: hit.id, lane: place } },
     el("span", { cls: "rank" }, String(hit.rank), moved(hit, ranks)),
     el("article", { onclick: (event) => {
       if (!event.target.closest("a") && getSelection().isCollapsed) act.openHit(place, hit);
     } },
       el("p", { cls: "place" }, placeOf(hit)),
       el("h3", {}, link, above.length ? el("small", {}, ` in ${above.join(" › ")}`) : null),
-      el("p", { cls: "snippet" }, hit.snippet.map(({ text, match }) => (match ? el("mark", {}, text) : text))),
+      snippet(hit, place),
       tags(hit),
       el("p", { cls: "scores" }, share, scores(hit))),
     thumbs(hit, place, act));
+}
+
+// A page shows itself beside its words; the picture says no more than the link above it does.
+function snippet(hit, place) {
+  const words = hit.snippet.map(({ text, match }) => (match ? el("mark", {}, text) : text));
+  const said = hit.text.trim() ? el("p", { cls: "snippet" }, words) : el("p", { cls: "snippet none" }, "A page image without text");
+  if (!hit.pictured) return said;
+  const index = indexOf(state.lanes[place])?.name ?? "";
+  return el("div", { cls: "beside" }, pictureOf(hit, index, "", { loading: "lazy", cls: "small" }), said);
 }
 
 // The score that ranked it; where two were fused, these too.

@@ -2,6 +2,7 @@
 
 import { fileAddress, readDocument } from "./api.js";
 import { $, announce, counted, el, icon, nameOf, number } from "./dom.js";
+import { explain, figure } from "./pages.js";
 import { prose } from "./prose.js";
 import { indexOf, state } from "./state.js";
 import { thumbs } from "./results.js";
@@ -66,8 +67,11 @@ function draw(viewer, found, index, act) {
       }
       page = passage.page;
       const section = el("section", { cls: "passage", data: { passage: passage.id } });
-      made.set(section, () => prose(passage.text, found.markdown));
-      section.append(...made.get(section)());
+      const words = el("div", { cls: "words" });
+      made.set(section, () => words.replaceChildren(...prose(passage.text, found.markdown)));
+      made.get(section)();
+      if (passage.pictured) section.append(figure(found.id, passage, index), textOf(words, passage.text));
+      else section.append(words);
       nodes.push(section);
     }
     if (where === "end") last = page;
@@ -125,7 +129,9 @@ function mark(viewer, open, hits, act) {
   if (open.passage && !here) return false;
   const found = new Map(hits.map((hit) => [hit.id, hit]));
   for (const passage of passages) {
-    if (passage.classList.contains("here")) passage.replaceChildren(...made.get(passage)());
+    if (passage.classList.contains("here")) made.get(passage)();
+    const leaf = passage.querySelector(".leaf");
+    if (leaf) explain(leaf, found.get(passage.dataset.passage)?.shares);
     passage.classList.toggle("found", found.has(passage.dataset.passage));
     passage.classList.toggle("here", passage === here);
     if (passage === here) passage.setAttribute("aria-current", "true");
@@ -140,12 +146,29 @@ function mark(viewer, open, hits, act) {
       thumbs(hit, open.lane, act));
   }
   if (!here) return true;
-  if (hit) markWords(here, hit);
-  const scroll = viewer.querySelector(".scroll");
-  const top = here.getBoundingClientRect().top - scroll.getBoundingClientRect().top + scroll.scrollTop;
-  scroll.scrollTop = Math.max(0, top - scroll.clientHeight * 0.22);
+  if (hit) markWords(here.querySelector(".words") ?? here, hit);
+  goTo(viewer, here);
   announce(`${viewer.querySelector("h2").textContent} is open at the passage.`);
   return true;
+}
+
+// What a scanner or a PDF says stands on a page; it is read when somebody wants to.
+function textOf(words, text) {
+  if (!text.trim()) return el("p", { cls: "none" }, "This page has no text of its own.");
+  return el("details", {}, el("summary", {}, "Text of the page"), words);
+}
+
+// A picture that comes later must not push the page away that was asked for.
+function goTo(viewer, here) {
+  const scroll = viewer.querySelector(".scroll");
+  const picture = here.querySelector(".leaf img");
+  const above = picture ? 0.04 : 0.22;
+  const go = () => {
+    const top = here.getBoundingClientRect().top - scroll.getBoundingClientRect().top + scroll.scrollTop;
+    scroll.scrollTop = Math.max(0, top - scroll.clientHeight * above);
+  };
+  go();
+  if (picture && !picture.complete) picture.addEventListener("load", go, { once: true });
 }
 
 // The words that matched in the snippet, wherever they stand in the passage.
