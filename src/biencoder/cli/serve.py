@@ -66,6 +66,9 @@ def run(
     max_queued_tokens: Annotated[
         int | None, typer.Option(help="Tokens that may wait; four seconds' worth without this.")
     ] = None,
+    max_image_bytes: Annotated[
+        int | None, typer.Option(help="The largest image of a request. Default: 20 MiB.")
+    ] = None,
     request_timeout: Annotated[float | None, typer.Option(help="Seconds. Default: 120.")] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(help="Seconds to finish in after TERM. Default: 30.")

@@ -14,6 +14,8 @@ from biencoder.config.model import LlamaConfig
 from biencoder.diagnosis.cost import DOCUMENT_TOKENS
 
 _SECONDS = 1.0
+_TRIED = 32
+_FEWEST = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,19 @@ def measure_ceiling(
     config: LlamaConfig | None = None,
     seconds: float = _SECONDS,
 ) -> Ceiling:
-    """Multiply for about ``seconds`` (one whole pass at least), ``tokens`` rows at a time."""
+    """Multiply for about ``seconds`` (one whole pass at least), at most ``tokens`` rows at a time.
+
+    Of a format that is too slow for that in the time, fewer rows are taken; `Ceiling.tokens` says how many.
+    """
     shapes = list((config or layer_config()).matmul_weights().values())
     weights = [torch.randn(shape, dtype=dtype, device=device) * 0.02 for shape in shapes]
     inputs = {
         width: torch.randn(tokens, width, dtype=dtype, device=device)
         for width in {weight.shape[1] for weight in weights}
     }
+    tokens = _fitting(weights, inputs, device, tokens, seconds)
+    inputs = {width: rows[:tokens] for width, rows in inputs.items()}
     operations = 2 * tokens * sum(out * into for out, into in shapes)
-    # Wakes threads and picks kernels; a few rows suffice, so a slow format costs no second pass.
-    _products(weights, {width: rows[:32] for width, rows in inputs.items()}, device)
     best, passes = float("inf"), 0
     start = time.perf_counter()
     while passes == 0 or time.perf_counter() - start < seconds:
@@ -64,6 +69,25 @@ def measure_ceiling(
         best = min(best, time.perf_counter() - begin)
         passes += 1
     return Ceiling(str(dtype).removeprefix("torch."), operations / best / 1e9, passes, tokens)
+
+
+def _fitting(
+    weights: list[Tensor],
+    inputs: dict[int, Tensor],
+    device: torch.device,
+    tokens: int,
+    seconds: float,
+) -> int:
+    """How many rows one pass takes in the time, by a pass of few rows; at least ``_FEWEST``."""
+    few = {width: rows[:_TRIED] for width, rows in inputs.items()}
+    # The first wakes threads and picks kernels.
+    _products(weights, few, device)
+    begin = time.perf_counter()
+    _products(weights, few, device)
+    taken = time.perf_counter() - begin
+    while tokens > _FEWEST and taken * tokens / _TRIED > seconds:
+        tokens //= 2
+    return tokens
 
 
 def _products(weights: list[Tensor], inputs: dict[int, Tensor], device: torch.device) -> None:
