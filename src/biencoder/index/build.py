@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Encoder
 from biencoder.embedder.reach import Reach, open_encoder
 from biencoder.errors import InputError
+from biencoder.index.carry_out import carry_out
 from biencoder.index.facts import (
     CHUNK_TOKENS,
     CUTTING_VERSION,
@@ -35,23 +33,19 @@ from biencoder.index.layout import (
     is_index,
 )
 from biencoder.index.lock import writing
+from biencoder.index.meter import Meter, silent
 from biencoder.index.mirror import make_mirror, open_mirror
 from biencoder.index.page_rows import plan_again_without_pages
 from biencoder.index.page_settings import PageOptions, page_facts
 from biencoder.index.plan import Plan, check_first, list_sources, make_plan
 from biencoder.index.recovery import take_over
-from biencoder.index.sources import documents
 from biencoder.index.writer import Writer, open_writer
 from biencoder.reading.limits import Limits
-from biencoder.reading.pool import ReaderPool
 
 DEFAULT_MODEL = "mini"
 # Vectors longer than this are narrowed down by a short form before they are compared whole.
 _LONG = 1024
 _PREFIX = 512
-
-Tick = Callable[[int], None]
-Meter = Callable[[str, int | None, str], AbstractContextManager[Tick]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +198,14 @@ class _Run:
             # The same model at another address: from now on it is asked there.
             facts = replace(facts, server=embedder.origin.server)
             keep_facts(self.layout.generation(), writer.ledger, facts)
-        total = plan.wanted + len(plan.failures)
-        with (
-            self.meter("indexing", total, "documents") as tick,
-            ReaderPool(options.workers, options.limits) as pool,
-        ):
-            ingest = Ingest(writer, embedder, facts, plan.columns, options.commit_every, tick)
-            looks = [job for job in plan.jobs if job.by_looks]
-            return ingest.run(documents(plan, pool), plan.gone, looks, options.limits)
+        return carry_out(
+            plan,
+            Ingest(writer, embedder, facts, plan.columns, options.commit_every),
+            label="indexing",
+            meter=self.meter,
+            workers=options.workers,
+            limits=options.limits,
+        )
 
 
 def new_facts(embedder: Encoder, options: Options, root: Path) -> Facts:
@@ -251,8 +245,3 @@ def _candidates(embedder: Encoder, size: int) -> str:
         return "exact"
     short = [d for d in embedder.dimensions if d <= min(_PREFIX, size // 2)]
     return f"prefix {short[-1]}" if short else "binary"
-
-
-def silent(label: str, total: int | None, unit: str) -> AbstractContextManager[Any]:
-    """No progress bar."""
-    return nullcontext(lambda count: None)

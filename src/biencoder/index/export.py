@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from biencoder.drafts import new_file
 from biencoder.errors import InputError
-from biencoder.index.build import Meter, silent
+from biencoder.index.meter import Meter, silent
 from biencoder.index.opened import open_snapshot
 from biencoder.index.store import WORDS
 

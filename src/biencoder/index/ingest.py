@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Feed, Finished
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import Entry
+from biencoder.index.meter import Tick
 from biencoder.index.page_feed import PageFeed
 from biencoder.index.plan import Job
 from biencoder.index.rows import checksum, to_table
@@ -53,37 +53,52 @@ class Tally:
 
 @dataclass
 class Ingest:
-    """One run; ``tick`` gets the number of documents done."""
+    """One run over documents, pages or both; its tally is of all of them together."""
 
     writer: Writer
     embedder: Encoder
     facts: Facts
     columns: dict[str, ColumnType]
     commit_every: int = COMMIT_EVERY
-    tick: Callable[[int], None] = lambda count: None
     tally: Tally = field(default_factory=Tally)
 
     def run(
         self,
         documents: Iterable[Document],
         gone: Sequence[str] = (),
-        looks: Sequence[Job] = (),
-        limits: Limits = PDF_LIMITS,
+        tick: Tick = lambda count: None,
     ) -> Tally:
-        """Index documents and remove those that are gone; looks: files that are read as page images.
+        """Index documents and remove those that are gone; ``tick`` gets the number of documents done.
 
         Stopped by Ctrl-C, or by a server that fails, it commits what is finished and lets the exception
         go on.
         """
         self._remove(gone)
-        texts = Feed(self.embedder, self.facts, self.commit_every)
-        pages = PageFeed(self.embedder, self.facts, self.writer.pages, limits)
+        feed = Feed(self.embedder, self.facts, self.commit_every)
+
+        def told() -> Iterator[list[Finished]]:
+            for finished in feed.run(documents):
+                tick(sum(_was_planned(item.document) for item in finished))
+                yield finished
+
+        return self._store(told())
+
+    def run_pages(
+        self,
+        jobs: Sequence[Job],
+        limits: Limits = PDF_LIMITS,
+        tick: Tick = lambda count: None,
+    ) -> Tally:
+        """As `run`, of files that are read as page images; ``tick`` gets the number of pages done."""
+        feed = PageFeed(self.embedder, self.facts, self.writer.pages, limits, tick)
+        return self._store(feed.run(jobs))
+
+    def _store(self, stream: Iterable[list[Finished]]) -> Tally:
         waiting: list[Finished] = []
         since = time.monotonic()
         try:
-            for finished in chain(texts.run(documents), pages.run(looks)):
+            for finished in stream:
                 waiting += finished
-                self.tick(sum(_was_planned(item.document) for item in finished))
                 late = time.monotonic() - since > _COMMIT_SECONDS
                 # What is less than a whole commit waits for the next windows, but not for long.
                 if self._commit_all(waiting, least=1 if late else self.commit_every):

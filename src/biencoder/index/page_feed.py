@@ -20,6 +20,7 @@ from biencoder.errors import InputError
 from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Finished
 from biencoder.index.ledger import FileEnd
+from biencoder.index.meter import Tick
 from biencoder.index.page_files import PageFiles, SeenPage
 from biencoder.index.page_sources import Looks, looks_of
 from biencoder.index.plan import Job
@@ -74,11 +75,18 @@ class _Open:
 
 
 class PageFeed:
-    """One run of files through a model that reads pages; pages that are done are told to ``files``."""
+    """One run of files through a model that reads pages; pages that are done go to ``files``, and their number to ``tick``."""
 
-    def __init__(self, embedder: Encoder, facts: Facts, files: PageFiles, limits: Limits) -> None:
+    def __init__(
+        self,
+        embedder: Encoder,
+        facts: Facts,
+        files: PageFiles,
+        limits: Limits,
+        tick: Tick = lambda count: None,
+    ) -> None:
         self._embedder, self._facts = embedder, facts
-        self._files, self._limits = files, limits
+        self._files, self._limits, self._tick = files, limits, tick
         self._open: deque[_Open] = deque()
         # By their row in the stream; the other thread asks, this one takes.
         self._asked: dict[int, _Place] = {}
@@ -97,6 +105,7 @@ class PageFeed:
         try:
             for window in stream:
                 self._take(window)
+                self._tick(window.pages)
                 yield list(self._complete())
         finally:
             # The first ends the thread that draws pages, the second the process that draws them.

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
-from biencoder.index.build import Meter, Options
+from biencoder.index.build import Options
+from biencoder.index.carry_out import carry_out
 from biencoder.index.facts import Facts
 from biencoder.index.ingest import Ingest, Tally
+from biencoder.index.meter import Meter
 from biencoder.index.plan import make_plan
-from biencoder.index.sources import documents
 from biencoder.index.writer import Writer
-from biencoder.reading.pool import ReaderPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,14 @@ def read_again(work: Rewriting) -> Tally:
             tick=tick,
         )
     options = work.options
-    with (
-        work.meter("re-embedding", plan.wanted, "documents") as tick,
-        ReaderPool(options.workers, options.limits) as pool,
-    ):
-        ingest = Ingest(new, work.embedder, work.facts, plan.columns, options.commit_every, tick)
-        looks = [job for job in plan.jobs if job.by_looks]
-        tally = ingest.run(documents(plan, pool), plan.gone, looks, options.limits)
+    tally = carry_out(
+        plan,
+        Ingest(new, work.embedder, work.facts, plan.columns, options.commit_every),
+        label="re-embedding",
+        meter=work.meter,
+        workers=options.workers,
+        limits=options.limits,
+    )
     tally.unchanged, tally.others = plan.unchanged, plan.others
     tally.failures = {entry.source: entry.reason for entry in new.ledger.entries("failed")}
     return tally

@@ -19,13 +19,14 @@ import pyarrow as pa
 
 from biencoder.embedder.encoder import Encoder
 from biencoder.errors import IndexDamagedError, InputError
-from biencoder.index.build import Meter, Options, new_facts, silent
+from biencoder.index.build import Options, new_facts
 from biencoder.index.durable import bytes_below, disk_errors, sync_file
 from biencoder.index.facts import Facts, keep_facts, read_facts, reindexing_as, write_facts
 from biencoder.index.ingest import Ingest, Tally
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Entry, Ledger
 from biencoder.index.lock import writing
+from biencoder.index.meter import Meter, silent
 from biencoder.index.mirror import make_mirror
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_rows import carry_pages
@@ -229,10 +230,8 @@ def _embed_again(work: Rewriting) -> Tally:
     gone = [entry.source for entry in new.ledger.entries() if entry.source not in standing]
     new.plan(_planned(todo.values(), new.ledger))
     with work.meter("re-embedding", len(todo), "documents") as tick:
-        ingest = Ingest(
-            new, work.embedder, work.facts, old.columns, work.options.commit_every, tick
-        )
-        tally = ingest.run(stored_documents(old.store, todo), gone)
+        ingest = Ingest(new, work.embedder, work.facts, old.columns, work.options.commit_every)
+        tally = ingest.run(stored_documents(old.store, todo), gone, tick)
     tally.unchanged = len(standing) - len(todo)
     failed = [entry for entry in old.ledger.entries("failed") if not entry.sha256]
     new.acknowledge(failed, ends=old.ledger.files())

@@ -14,12 +14,12 @@ import numpy as np
 
 from biencoder.errors import BiencoderError, IndexDamagedError, InputError
 from biencoder.index import dense
-from biencoder.index.build import Meter, silent
 from biencoder.index.facts import Facts, check_query_model, read_facts
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.layout import Generation, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import reading_alone
+from biencoder.index.meter import Meter, silent
 from biencoder.index.mirror import Mirror, has_mirror, open_mirror
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_files import PageFiles

@@ -1,0 +1,28 @@
+"""A plan carried out: texts first, then pages by their looks, each under a progress bar of its own.
+
+Looking at a page takes a model of that size seconds, so the second bar counts pages, not documents.
+"""
+
+from __future__ import annotations
+
+from biencoder.index.ingest import Ingest, Tally
+from biencoder.index.meter import Meter
+from biencoder.index.plan import Plan
+from biencoder.index.sources import documents
+from biencoder.reading.limits import Limits
+from biencoder.reading.pool import ReaderPool
+
+
+def carry_out(
+    plan: Plan, ingest: Ingest, *, label: str, meter: Meter, workers: int, limits: Limits
+) -> Tally:
+    """Index what the plan wants and remove what is gone. label: of the bars, such as "indexing"."""
+    looks = [job for job in plan.jobs if job.by_looks]
+    others = plan.wanted + len(plan.failures) - len(looks)
+    if others or plan.gone or not looks:
+        with meter(label, others, "documents") as tick, ReaderPool(workers, limits) as pool:
+            ingest.run(documents(plan, pool), plan.gone, tick)
+    if looks:
+        with meter(label, None, "pages") as tick:
+            ingest.run_pages(looks, limits, tick)
+    return ingest.tally
