@@ -78,8 +78,9 @@ class Ingest:
 
         def told() -> Iterator[list[Finished]]:
             for finished in feed.run(documents):
-                tick(sum(_was_planned(item.document) for item in finished))
                 yield finished
+                # Behind it: Ctrl-C comes while something is shown, and what is finished is kept.
+                tick(sum(_was_planned(item.document) for item in finished))
 
         return self._store(told())
 

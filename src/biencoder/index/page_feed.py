@@ -105,8 +105,8 @@ class PageFeed:
         try:
             for window in stream:
                 self._take(window)
-                self._tick(window.pages)
                 yield list(self._complete())
+                self._tick(window.pages)
         finally:
             # The first ends the thread that draws pages, the second the process that draws them.
             stream.close()
