@@ -19,7 +19,8 @@ def carry_out(
     """Index what the plan wants and remove what is gone. label: of the bars, such as "indexing"."""
     looks = [job for job in plan.jobs if job.by_looks]
     others = plan.wanted + len(plan.failures) - len(looks)
-    if others or plan.gone:
+    # A file of rows is read for its faults too where no row of it is wanted.
+    if len(plan.jobs) > len(looks) or plan.failures or plan.gone:
         with meter(label, others, "documents") as tick, ReaderPool(workers, limits) as pool:
             ingest.run(documents(plan, pool), plan.gone, tick)
     if looks:
