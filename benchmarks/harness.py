@@ -57,6 +57,7 @@ def machine() -> dict[str, Any]:
 
     return {
         "processor": _processor(),
+        "instructions": _instructions(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": platform.platform(),
@@ -67,6 +68,12 @@ def machine() -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def conditions() -> dict[str, Any]:
+    """The short form, for a part of a file whose parts are measured on different days."""
+    whole = machine()
+    return {name: whole[name] for name in ("processor", "instructions", "commit", "date")}
 
 
 def commit() -> str:
@@ -93,6 +100,13 @@ def write_results(name: str, value: Mapping[str, Any]) -> Path:
 def _processor() -> str:
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
+
+
+def _instructions() -> list[str]:
+    """The wide ones, which tell processors of one name apart: a bf16 figure hangs on them."""
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    told = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+    return [name for name in told if known.get(name)]
 
 
 def run_measured(command: list[str], *, poll: float = 0.02) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from biencoder.index.fusion import (
 )
 from biencoder.index.hits import Mode
 from biencoder.types import FloatArray
-from harness import RESULTS, machine, write_results
+from harness import RESULTS, conditions, write_results
 from quality import sets
 
 CONSTANTS = (1, 2, 5, 10, 20, 60, 100)
@@ -184,7 +184,7 @@ def row(ranked: Ranked, chosen: Mapping[str, Any]) -> dict[str, Any]:
         print(f"{ranked.judged.name:16} {name:22} {facts[name]['ndcg@10']:.4f} vs {better} "
               f"{facts[better]['ndcg@10']:.4f}: {paired.difference:+.4f} "
               f"[{paired.low:+.4f}, {paired.high:+.4f}]")  # fmt: skip
-    return facts | {"measured": {name: machine()[name] for name in ("commit", "date")}}
+    return facts | {"measured": conditions()}
 
 
 if __name__ == "__main__":

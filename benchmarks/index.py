@@ -29,7 +29,16 @@ from biencoder.corpus.beir import read_corpus
 from biencoder.index.build import index_folder
 from biencoder.index.hits import MODES
 from biencoder.types import FloatArray
-from harness import RESULTS, interleaved, median, ratio, run_measured, seconds, write_results
+from harness import (
+    RESULTS,
+    conditions,
+    interleaved,
+    median,
+    ratio,
+    run_measured,
+    seconds,
+    write_results,
+)
 from workloads import CORPUS, EXAMPLES, mini_queries
 
 BINARY = str(Path(sys.executable).with_name("biencoder"))
@@ -40,7 +49,7 @@ QUESTIONS = 300
 
 
 def main() -> None:
-    """Measure each part; what is not measured now keeps its earlier figures."""
+    """Measure each part; what is not measured now keeps its earlier figures and their conditions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("overhead", "pipeline", "search", "incremental"))
     parser.add_argument("--small", type=int, default=10_000)
@@ -52,13 +61,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as temporary:
         folder = Path(temporary)
         if options.only in (None, "overhead"):
-            facts["overhead"] = overhead(folder)
+            facts["overhead"] = overhead(folder) | {"measured": conditions()}
         if options.only in (None, "incremental"):
-            facts["incremental"] = incremental(folder)
+            facts["incremental"] = incremental(folder) | {"measured": conditions()}
         if options.only in (None, "pipeline", "search"):
             made = {count: make(folder, count) for count in (options.small, options.large)}
             facts["pipeline"] = {f"{count:,} passages": row for count, row in made.items()}
-            facts["search"] = search(folder / f"index-{options.large}")
+            facts["search"] = search(folder / f"index-{options.large}") | {"measured": conditions()}
         print(write_results("index", facts))
 
 
@@ -103,6 +112,7 @@ def make(folder: Path, count: int) -> dict[str, Any]:
     rows = _write_rows(folder / f"rows-{count}.jsonl", passages(count))
     figures = _index(rows, folder / f"index-{count}")
     figures["documents per second"] = round(count / figures["seconds"], 1)
+    figures["measured"] = conditions()
     print(count, figures, flush=True)
     return figures
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL.Image import Image
 
+from biencoder.embedder.pages.cutting import cut_tiles
 from biencoder.pages.pictures import open_picture
-from biencoder.pages.pixels import cut_tiles
 from biencoder.reading.pdf_pages import pdf_pages
 from harness import interleaved, median, seconds
 from page_workloads import LETTER, drawn_page

@@ -32,7 +32,7 @@ from biencoder.recipes.mini import holdout_questions
 from biencoder.recipes.mini_data import HOLDOUT_IDS
 from biencoder.train.teacher import TEACHER_NAME, MiniLMTeacher
 from biencoder.types import PRECISIONS, Role
-from harness import RESULTS, machine, write_results
+from harness import RESULTS, conditions, write_results
 from workloads import EXAMPLES
 
 SHOWN = ("ndcg@10", "recall@5", "recall@100")
@@ -79,7 +79,7 @@ def main() -> None:
         rows[judged.name] = {result.system: figures(result) for result in results}
         for system, row in rows[judged.name].items():
             print(f"{judged.name:24} {system:30} nDCG@10 {row['ndcg@10']:.4f}", flush=True)
-        rows[judged.name]["measured"] = {name: machine()[name] for name in ("commit", "date")}
+        rows[judged.name]["measured"] = conditions()
     aligned = across_languages(mini, options.output)
     print(write_results("quality", {"sets": rows, "across languages": aligned}))
 

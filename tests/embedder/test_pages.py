@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from biencoder import Embedder
+from biencoder.embedder.pages.cutting import cut_tiles
 from biencoder.embedder.pages.page import Page
-from biencoder.pages.pixels import cut_tiles
 from biencoder.types import FloatArray, IntArray
 
 TEXT = "where the river and the lakes are"

@@ -12,8 +12,8 @@ from tests.serve import made_pages
 from tests.serve.engines import PATIENCE, run, served, until
 from tests.serve.made_pages import TALL, WIDE, image, url
 
+from biencoder.embedder.pages.cutting import cut_tiles
 from biencoder.embedder.pages.page import Page
-from biencoder.pages.pixels import cut_tiles
 from biencoder.serve.engine.engine import Engine, SentPage
 from biencoder.serve.engine.pages import PageRoom, WaitingPage
 from biencoder.serve.errors import ApiError
@@ -145,13 +145,14 @@ def test_a_full_house_refuses_pages_before_it_opens_them(held: threading.Event) 
 def test_pixels_beyond_the_limit_are_cut_again_and_give_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    expected = wanted(*PAGES)
     cuts: list[tuple[int, int]] = []
 
     def counted(picture: Any, **options: Any) -> Any:
         cuts.append(picture.size)
         return cut_tiles(picture, **options)
 
-    monkeypatch.setattr("biencoder.serve.engine.pages.cut_tiles", counted)
+    monkeypatch.setattr("biencoder.embedder.pages.side.cut_tiles", counted)
 
     async def work(engine: Engine) -> FloatArray:
         assert engine.pages is not None
@@ -159,7 +160,7 @@ def test_pixels_beyond_the_limit_are_cut_again_and_give_the_same(
         return (await engine.embed_pages(PAGES)).vectors
 
     vectors = served(made_pages.model(), work)
-    np.testing.assert_allclose(vectors, wanted(*PAGES), rtol=0, atol=2e-6)
+    np.testing.assert_allclose(vectors, expected, rtol=0, atol=2e-6)
     assert sorted(cuts) == sorted([TALL, WIDE] * 2)
 
 

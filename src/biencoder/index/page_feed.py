@@ -25,7 +25,7 @@ from biencoder.index.page_files import PageFiles, SeenPage
 from biencoder.index.page_sources import Looks, looks_of
 from biencoder.index.plan import Job
 from biencoder.index.rows import Chunk
-from biencoder.pages.pixels import small_picture
+from biencoder.pages.small_picture import small_picture
 from biencoder.reading.file_text import ReadFailure
 from biencoder.reading.limits import Limits
 from biencoder.types import FloatArray

@@ -1,1 +1,1 @@
-"""Page images to pixels: opened within limits, cut into tiles by the model's rule."""
+"""Page images: opened within limits, the rule by which they are cut, a small one for the eye."""

@@ -1,14 +1,14 @@
-"""A page into what the model takes: its image opened and cut, its tokens put together. No torch."""
+"""A page into what the model takes: its image opened and cut, its tokens put together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from biencoder.embedder.pages.cutting import Tiles
 from biencoder.embedder.pages.page import Page, PageFailure
 from biencoder.embedder.pages.side import PageSide
 from biencoder.errors import InputError, TooLongError
 from biencoder.pages.pictures import open_picture
-from biencoder.pages.pixels import Tiles, cut_tiles
 from biencoder.text.page_tokens import PageTokens
 from biencoder.text.tokenizer import Wanted
 from biencoder.text.truncate import too_long
@@ -33,13 +33,7 @@ def prepare_page(
             raise InputError(f"its text is a {type(page.text).__name__}, not a string")
         if page.image is None:
             return PreparedPage(row, _text_alone(page.text, side, truncate), None)
-        config = side.config
-        tiles = cut_tiles(
-            open_picture(page.image),
-            max_tiles=config.max_tiles,
-            thumbnail=config.thumbnail,
-            tile_size=config.tile_size,
-        )
+        tiles = side.cut(open_picture(page.image))
         return PreparedPage(
             row, _with_image(len(tiles.pixels_ISSC), page.text, side, truncate), tiles
         )

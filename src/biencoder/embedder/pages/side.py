@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from biencoder.config.page_model import PageConfig, PageLimits
+from biencoder.embedder.pages.cutting import Tiles, cut_tiles
 from biencoder.errors import ConfigError, InputError
 from biencoder.text.page_tokens import PageTokenizer
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from biencoder.models.page_model import PageModel
 
 
@@ -54,6 +57,15 @@ class PageSide:
     tokenizer: PageTokenizer
     config: PageConfig
     limits: PageLimits
+
+    def cut(self, image: Image) -> Tiles:
+        """The tiles of a page that ``open_picture`` gave."""
+        return cut_tiles(
+            image,
+            max_tiles=self.config.max_tiles,
+            thumbnail=self.config.thumbnail,
+            tile_size=self.config.tile_size,
+        )
 
     def limited(self, max_tokens: int) -> PageSide:
         """The same, cutting texts without an image earlier."""

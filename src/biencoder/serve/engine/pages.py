@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from biencoder.config.page_model import PageConfig, PageLimits
 from biencoder.embedder.embedder import Embedder
 from biencoder.embedder.pages.compute import compute_pages
+from biencoder.embedder.pages.cutting import Tiles
 from biencoder.embedder.pages.prepare import PreparedPage
 from biencoder.embedder.pages.side import PageSide
 from biencoder.errors import ImageError, InputError, TooLongError
 from biencoder.pages.pictures import PictureLimits, data_url_bytes, open_picture
-from biencoder.pages.pixels import Tiles, cut_tiles
 from biencoder.serve.errors import ApiError
 from biencoder.text.page_tokens import PageTokens
 from biencoder.text.truncate import CHARACTERS_PER_TOKEN
@@ -131,14 +131,7 @@ class PageRoom:
         """Compute a blank page in the calling thread; gives what it cost, in tokens."""
         from PIL import Image
 
-        config = self.side.config
-        letter = Image.new("RGB", (1275, 1650), "white")
-        tiles = cut_tiles(
-            letter,
-            max_tiles=config.max_tiles,
-            thumbnail=config.thumbnail,
-            tile_size=config.tile_size,
-        )
+        tiles = self.side.cut(Image.new("RGB", (1275, 1650), "white"))
         count = len(tiles.pixels_ISSC)
         tokens = self.side.tokenizer.image(count, limit=_ANY_LENGTH)
         self.vectors([WaitingPage(SentPage(""), 0, tokens, tiles)])
@@ -161,15 +154,10 @@ class PageRoom:
                 page.tiles = tiles
 
     def _cut(self, sent: SentPage) -> Tiles:
-        limits, config = self._pictures, self.side.config
+        limits = self._pictures
         image = open_picture(data_url_bytes(sent.image, max_bytes=limits.max_bytes), limits)
         _check_shape(*image.size)
-        return cut_tiles(
-            image,
-            max_tiles=config.max_tiles,
-            thumbnail=config.thumbnail,
-            tile_size=config.tile_size,
-        )
+        return self.side.cut(image)
 
     def _tokens(self, tiles: int, text: str | None, truncate: Truncate) -> PageTokens:
         reader, limits = self.side.tokenizer, self.side.limits
