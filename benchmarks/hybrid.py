@@ -88,7 +88,9 @@ def main() -> None:
     earlier = RESULTS / "hybrid.json"
     facts: dict[str, Any] = json.loads(earlier.read_text("utf-8")) if earlier.exists() else {}
     if CHOSEN_ON in ranked:
-        facts["chosen"] = choose(ranked[CHOSEN_ON])
+        facts["chosen"] = choose(ranked[CHOSEN_ON]) | {"measured": conditions()}
+    if "chosen" not in facts:
+        parser.error(f"{earlier} holds no choice yet, and making it needs --data")
     rows: dict[str, Any] = facts.get("sets", {})
     rows |= {name: row(each, facts["chosen"]) for name, each in ranked.items()}
     print(write_results("hybrid", {"chosen": facts["chosen"], "sets": rows}))

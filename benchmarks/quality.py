@@ -1,12 +1,12 @@
 """How good is `mini`? Its teacher and BM25 beside it, on sets that were never trained on.
 
-    python benchmarks/quality.py [--data ../shared/data] [--output runs/quality]
+    python benchmarks/quality.py [--data ../shared/data] [--output FOLDER]
 
 Without --data: what ships with the repository (XQuAD English, the FastAPI documentation, and both
 across English, German and Chinese). With it also Cranfield and the 2,000 held-out pairs, whose
 licences or terms keep them out of the repository. Every Matryoshka size in float32, int8 and
-binary. Results with every query: the output folder (`biencoder report` makes a page of it); the
-means: `results/quality.json`.
+binary. The means: `results/quality.json`. Results with every query (`biencoder report` makes a page
+of them) are kept with --output alone, and what stands there is not measured again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,21 +69,31 @@ def main() -> None:
     """Judge every system on every set; print and write the means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    with place(options.output) as folder:
+        print(write_results("quality", measure(options.data, Path(folder))))
+
+
+def place(output: Path | None) -> AbstractContextManager[str]:
+    """Where results go. A fresh folder unless one is named: an old result is not measured now."""
+    return tempfile.TemporaryDirectory() if output is None else nullcontext(str(output))
+
+
+def measure(data: Path | None, output: Path) -> dict[str, Any]:
+    """Every system on every set, in every form."""
     mini, teacher = EmbedderSystem(Embedder.load("mini")), TeacherSystem()
     forms = Settings(dimensions=mini.embedder.dimensions, precisions=PRECISIONS)
     # What cannot be measured here keeps its row, which says when and on what it was measured.
     rows = earlier_rows()
-    for judged in sets(options.data):
-        results = evaluate(mini, judged, settings=forms, output=options.output)
-        results += evaluate(teacher, judged, settings=Settings(bm25=None), output=options.output)
+    for judged in sets(data):
+        results = evaluate(mini, judged, settings=forms, output=output)
+        results += evaluate(teacher, judged, settings=Settings(bm25=None), output=output)
         rows[judged.name] = {result.system: figures(result) for result in results}
         for system, row in rows[judged.name].items():
             print(f"{judged.name:24} {system:30} nDCG@10 {row['ndcg@10']:.4f}", flush=True)
         rows[judged.name]["measured"] = conditions()
-    aligned = across_languages(mini, options.output)
-    print(write_results("quality", {"sets": rows, "across languages": aligned}))
+    return {"sets": rows, "across languages": across_languages(mini, output)}
 
 
 def earlier_rows() -> dict[str, dict[str, Any]]:
@@ -114,10 +126,11 @@ def across_languages(mini: EmbedderSystem, output: Path) -> dict[str, dict[str, 
 
 
 def figures(result: Result) -> dict[str, Any]:
-    """The means that the README may show, with intervals."""
+    """The means that the README may show, with intervals, and the format they were computed in."""
     return {name: result.metrics[name] for name in SHOWN} | {
         "interval of ndcg@10": result.intervals["ndcg@10"],
         "queries": len(result.queries),
+        "dtype": result.model.get("dtype"),
         "bytes/document": result.speed.get("bytes/document"),
     }
 

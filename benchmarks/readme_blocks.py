@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +100,11 @@ def quality() -> str:
         "| nDCG@10, percent [95 % interval] | `mini` | its teacher, all-MiniLM-L6-v2 | BM25 | queries |",
         "|---|--:|--:|--:|--:|",
     ]
-    for name, rows in read("quality")["sets"].items():
+    sets = read("quality")["sets"]
+    for name, rows in sets.items():
         cells = (_with_interval(rows[system]) for system in systems)
         lines.append(f"| {LABELS[name]} | {' | '.join(cells)} | {rows['mini']['queries']:,} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_computed_in(sets, systems[:2])])
 
 
 def compression() -> str:
@@ -146,8 +147,11 @@ def index() -> str:
     modes = ", ".join(
         f"{mode} {found[mode]['p50 ms']:.0f} ms" for mode in ("dense", "lexical", "hybrid")
     )
+    # Files from before conditions were kept are of a processor with them.
+    told = overhead["measured"].get("instructions", ["avx512_bf16"])
+    fast = any("bf16" in name for name in told)
     return (
-        f"With `mini` on 2 CPU cores: {'; '.join(sizes)} (indexing takes "
+        f"With `mini` on 2 CPU cores {'with' if fast else 'without'} bfloat16 products: {'; '.join(sizes)} (indexing takes "
         f"{overhead['times bare (median of rounds)']:.2f} times as long as encoding alone).\n"
         f"Asking {found['rows']:,} passages takes, once the question is encoded (median): {modes}. "
         f"A run over {again['files']:,} files without a change takes\n"
@@ -195,6 +199,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "hybrid": hybrid,
     "borda": borda,
 }
+
+
+def _computed_in(sets: dict[str, Any], systems: Sequence[str]) -> list[str]:
+    """The formats that the figures were computed in; nothing where the file is from before they were kept."""
+    told = {system: {rows[system].get("dtype") for rows in sets.values()} for system in systems}
+    if any(None in formats for formats in told.values()):
+        return []
+    parts = [f"`{name}` in {' and '.join(sorted(told[name]))}" for name in systems]
+    return ["", f"Computed: {', '.join(parts)}."]
 
 
 def _with_interval(row: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ class IndexDamagedError(BiencoderError):
 
 
 class LockedError(BiencoderError):
-    """Another process is writing to this index."""
+    """Another process is writing there: to this index, or the same results."""
 
     status = 423
 

@@ -9,6 +9,8 @@ import pytest
 from tests.commands import fails, run, succeeds
 from tests.evaluate.made_results import made, saved
 
+from biencoder.evaluate.results import save_result
+
 OURS, THEIRS = [1.0] * 12 + [0.0], [0.5] * 12 + [0.25]
 
 
@@ -68,16 +70,41 @@ def test_folders_are_paired_by_set(results: Path) -> None:
     assert record["macro"]["difference"] == pytest.approx((5.75 / 13 + 0.5) / 2)
 
 
+def test_of_two_runs_as_evaluate_leaves_them_the_models_are_compared_and_not_bm25(
+    results: Path, tmp_path: Path
+) -> None:
+    for dataset, values in (("a", THEIRS), ("b", THEIRS[:4])):
+        texts = ["[bold]brackets[/bold] \x1b[2J"]
+        common = {"dataset": dataset, "digest": f"d-{dataset}", "texts": texts}
+        saved(tmp_path / "other", made(values, system="maxi", **common))  # type: ignore[arg-type]
+        saved(tmp_path / "other", made(values, system="BM25", **common))  # type: ignore[arg-type]
+    _, out, _ = run("compare", results, tmp_path / "other", "--json")
+    record = json.loads(out)
+    assert [(row["a"]["system"], row["b"]["system"]) for row in record["datasets"]] == [
+        ("mini", "maxi")
+    ] * 2
+
+
 def test_a_file_is_paired_with_its_set_in_a_folder(results: Path) -> None:
     output = succeeds("compare", results / "b/bm25.json", results, "--system-b", "mini")
     assert "no difference between BM25 and mini that these 4 queries can show" in output
     assert "only in B: 1 set: a" in output
 
 
+def test_of_two_results_of_one_system_on_one_set_none_is_chosen_silently(results: Path) -> None:
+    dev = made(THEIRS, dataset="a", digest="dev")
+    save_result(dev, results / "a" / "mini-0123abcd.json")
+    fails(
+        r"two results of mini on a: mini-0123abcd\.json and mini\.json(.|\n)*one of the files",
+        "compare", results / "a" / "bm25.json", results,
+    )  # fmt: skip
+    # The other system's results are not in doubt.
+    succeeds("compare", results / "a" / "bm25.json", results, "--system-b", "BM25")
+
+
 def test_faults_are_one_sentence(results: Path, tmp_path: Path) -> None:
     a, b = results / "a/mini.json", results / "b/mini.json"
     fails("not judged on the same queries.*13 and 4 queries", "compare", a, b)
-    fails(r"several systems(.|\n)*--system-a: BM25; mini", "compare", results, results)
     fails("no result of 'maxi'", "compare", a, results, "--system-b", "maxi")
     fails("has no recall@5", "compare", a, a, "--metric", "recall@5")
     fails("no file or folder", "compare", a, results / "none")
@@ -85,3 +112,5 @@ def test_faults_are_one_sentence(results: Path, tmp_path: Path) -> None:
     fails("there is no result in", "compare", a, empty)
     saved(tmp_path / "c", made([0.5], dataset="c"), made([0.5], dataset="d"))
     fails("no set on which both", "compare", tmp_path / "c", results, "--system-b", "mini")
+    saved(results, made(OURS, system="maxi", dataset="a", digest="d-a"))
+    fails(r"several systems(.|\n)*--system-a: BM25; maxi; mini", "compare", results, results)

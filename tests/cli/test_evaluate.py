@@ -175,6 +175,72 @@ def test_wrong_input_to_benchmarks_is_one_clear_sentence(
     fails(pattern, "evaluate", *arguments, "--output", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--split", "nonsense", "--benchmark", "MIRACL"),
+        ("--split", "test", "--suite", "qa"),
+        ("--same-id", "drop", "--benchmark", "MIRACL"),
+        ("--same-id", "auto", "--suite", "qa"),
+        ("--bm25-k1", "2", "--benchmark", "MIRACL"),
+        ("--bm25-k1", "2", "--no-bm25", "--data", "."),
+        ("--prompting", "plain", "--data", "."),
+        ("--dpi", "100", "--aligned", "."),
+        ("--thumbnail", "--aligned", "."),
+        ("--modality", "text", "--suite", "qa"),
+        ("--queries-from", ".", "--benchmark", "MIRACL"),
+        ("--languages", "en", "--data", "."),
+        ("--folder", "TechQA=.", "--benchmark", "MIRACL"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused_before_the_model_is_loaded(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Embedder, "load", no_model)
+    told = f"{arguments[0]} means nothing here"
+    fails(
+        f"{told}(.|\n)*(belongs to --|--no-bm25 leaves)",
+        "evaluate",
+        *arguments,
+        "--output",
+        tmp_path,
+    )
+
+
+def test_a_suites_folder_is_judged_on_its_split_and_says_its_notes_and_options(
+    small: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(small, tmp_path / "set"))
+    (folder / "qrels" / "dev.tsv").write_text("q1\ttea\t1\nq2\tgone\t1\n")
+    code, out, err = run(
+        "evaluate", "--suite", "qa", "--folder", f"TechQA={folder}", "--split", "dev",
+        "--same-id", "keep", "--output", tmp_path / "r", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    ((task,),) = (record["tasks"] for record in json.loads(out))
+    assert task["scores"] == {"dev": {"default": 0.5}}
+    assert "queries without a judgement, left out: 1" in err
+    assert "judgements that point at no document (never found, as in trec_eval): 1" in err
+
+
+def test_json_of_a_suite_has_the_keys_of_a_folders_result_for_each_set(
+    small: Path, tmp_path: Path
+) -> None:
+    code, out, err = run(
+        "evaluate", "--suite", "qa", "--folder", f"TechQA={small}", "--output", tmp_path, "--json"
+    )
+    assert code == 0, err
+    (record,) = json.loads(out)
+    # Three sets of four could not be had: there is no mean.
+    assert record["metrics"] == {"recall@5": None}
+    assert (record["intervals"], record["bm25"]) == (None, None)
+    (task,) = record["tasks"]
+    assert (task["dataset"], task["model"]) == ("TechQA", record["model"])
+    assert task["metrics"]["ndcg@10"] == task["metrics"]["recall@5"] == 1
+    assert task["intervals"]["recall@5"] == [1, 1]
+    assert task["bm25"]["metrics"]["recall@5"] == 1
+
+
 def no_model(*_: object, **__: object) -> None:
     raise AssertionError("the model was loaded")
 

@@ -11,6 +11,7 @@ from biencoder.corpus.beir import (
     Document,
     is_beir_folder,
     read_corpus,
+    read_exclusions,
     read_jsonl,
     read_qrels,
     read_queries,
@@ -53,9 +54,58 @@ def test_grades_are_read_by_query_and_document(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["q1 d1 1", "q1\td1", "q1\td1\tmuch", "q1\td1\t1\t1"])
 def test_a_damaged_grade_is_told_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "qrels").mkdir()
-    (tmp_path / "qrels" / "test.tsv").write_text(f"header\nq1\td1\t1\n{line}\n")
+    (tmp_path / "qrels" / "test.tsv").write_text(f"q\td\tscore\nq1\td1\t1\n{line}\n")
     with pytest.raises(InputError, match="line 3"):
         read_qrels(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["q1\td1", "q1 d1 1", "q1\td1\t1.0", "q1\t0\td1\t1", "\t1"])
+def test_a_damaged_first_line_is_no_header(tmp_path: Path, line: str) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text(f"{line}\nq2\td1\t1\n")
+    with pytest.raises(InputError, match="line 1 is not"):
+        read_qrels(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "head", ["query-id corpus-id score", "a\tb\tc", "Query_ID\tdocument\tgrade"]
+)
+def test_a_first_line_that_names_columns_is_a_header(tmp_path: Path, head: str) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text(f"{head}\nq2\td1\t1\n")
+    assert read_qrels(tmp_path) == {"q2": {"d1": 1}}
+
+
+def test_a_mark_at_the_start_is_no_part_of_the_first_id(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("\ufeffq1\td1\t1\n", encoding="utf-8")
+    assert read_qrels(tmp_path) == {"q1": {"d1": 1}}
+
+
+def test_exclusions_without_a_header_lose_no_line(tmp_path: Path) -> None:
+    (tmp_path / "excluded").mkdir()
+    (tmp_path / "excluded" / "test.tsv").write_text("q1\td1\nq1\td2\n")
+    assert read_exclusions(tmp_path) == {"q1": {"d1", "d2"}}
+
+
+def test_packed_judgements_and_exclusions_read_like_plain_ones(tmp_path: Path) -> None:
+    for kind, text in (("qrels", "q1\td1\t1\n"), ("excluded", "q1\td2\n")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "test.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    assert read_qrels(tmp_path) == {"q1": {"d1": 1}}
+    assert read_exclusions(tmp_path) == {"q1": {"d2"}}
+    with pytest.raises(InputError, match=r"splits there: test$"):
+        read_qrels(tmp_path, "dev")
+
+
+def test_damaged_judgements_are_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_bytes("q1\tté\t1\n".encode("latin-1"))
+    (tmp_path / "qrels" / "dev.tsv.gz").write_bytes(b"no gzip at all")
+    with pytest.raises(InputError, match="not UTF-8"):
+        read_qrels(tmp_path)
+    with pytest.raises(InputError, match="damaged gzip"):
+        read_qrels(tmp_path, "dev")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +115,10 @@ def test_a_damaged_grade_is_told_with_its_line(tmp_path: Path, line: str) -> Non
         (b'{"_id": "a", "text": "b"}\n[1]\n', "line 2 holds a list"),
         (b'{"_id": "a", "text": "\xff"}\n', "not UTF-8"),
         (b'{"text": "b"}\n', "line 1 has no field '_id'"),
+        (b'{"_id": "a", "text": ["b", "c"]}\n', "line 1: 'text' is a list, not a string"),
+        (b'{"_id": "a", "text": 5}\n', "line 1: 'text' is a int, not a string"),
+        (b'{"_id": "a", "title": {}, "text": "b"}\n', "line 1: 'title' is a dict"),
+        (b'{"_id": ["a"], "text": "b"}\n', "line 1: '_id' is a list"),
         (b'{"_id": "a", "body": "b"}\n', r"no field 'text'(.|\n)*'_id', 'body'"),
     ],
 )
@@ -79,7 +133,11 @@ def test_a_damaged_corpus_is_told_with_its_line(
 def test_a_damaged_or_missing_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(CORPUS.encode())[:-9])
     (tmp_path / "b.jsonl.gz").write_bytes(b"no gzip at all")
-    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+    # Inside the packed part: a stream that cannot be unpacked.
+    packed = bytearray(gzip.compress(CORPUS.encode()))
+    packed[10:14] = b"\xff" * 4
+    (tmp_path / "c.jsonl.gz").write_bytes(bytes(packed))
+    for name in ("a.jsonl.gz", "b.jsonl.gz", "c.jsonl.gz"):
         with pytest.raises(InputError, match="damaged gzip"):
             list(read_jsonl(tmp_path / name))
     with pytest.raises(InputError, match="cannot be opened"):

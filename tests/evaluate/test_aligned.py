@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from biencoder.errors import InputError
 from biencoder.evaluate.aligned import evaluate_aligned
+from biencoder.evaluate.judged_set import ITSELF, SameId
+from biencoder.evaluate.results import Result, find_results, read_summary
 from biencoder.evaluate.settings import Settings
 from biencoder.evaluate.systems import Part
 from biencoder.types import Role
@@ -83,6 +86,89 @@ def test_in_the_pool_every_translation_is_relevant_and_language_bias_is_measured
     assert mixed["en"].metrics["recall@5"] == 1
     # Four documents in the pool, two of them in the question's language.
     assert mixed["en"].metrics["same language@5"] == 0.5
+
+
+def add(folder: Path, name: str, text: str) -> None:
+    with (folder / name).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_two_questions_under_one_id_are_an_error_here_too(folder: Path) -> None:
+    add(folder / "en", "queries.jsonl", '{"_id": "q1", "text": "another question?"}\n')
+    with pytest.raises(InputError, match="two different query rows with the id 'q1'"):
+        list(evaluate_aligned(Bilingual(), folder))
+
+
+def test_what_is_amiss_is_told_for_each_set(folder: Path) -> None:
+    add(folder / "en", "queries.jsonl", '{"_id": "q9", "text": "unjudged?"}\n')
+    told: list[str] = []
+    results = evaluate_aligned(Bilingual(), folder, settings=Settings(bm25=None), tell=told.append)
+    noted = {r.dataset for r in results if r.data["notes"]}
+    assert noted == {"words/en-de", "words/en-en", "words/en-mixed"}
+    amiss = "queries without a judgement, left out: 1"
+    assert sorted(told) == sorted(f"{dataset}: {amiss}" for dataset in noted)
+
+
+def rankings(results: Iterator[Result]) -> dict[str, list[str]]:
+    """What the first question of each set found."""
+    return {r.dataset: [id_ for id_, _ in r.queries[0].ranking] for r in results}
+
+
+def test_excluded_documents_are_found_in_no_language_and_not_in_the_pool(folder: Path) -> None:
+    (folder / "en" / "excluded").mkdir()
+    add(folder / "en" / "excluded", "test.tsv", "query-id\tcorpus-id\nq0\td1\n")
+    found = rankings(evaluate_aligned(Bilingual(), folder, settings=Settings(bm25=None)))
+    assert found["words/en-en"] == found["words/en-de"] == ["d0"]
+    assert found["words/en-mixed"] == ["en:d0", "de:d0"]
+    assert len(found["words/de-mixed"]) == 4
+
+
+@pytest.mark.parametrize(("same_id", "own"), [("auto", 1), ("drop", 2), ("keep", 0)])
+def test_a_document_that_is_the_question_is_taken_out_of_pairs_and_pool(
+    same_id: SameId, own: int, folder: Path
+) -> None:
+    # English d1 asks itself; in German another text has its id.
+    add(folder / "en", "queries.jsonl", '{"_id": "d1", "text": "river"}\n')
+    add(folder / "en" / "qrels", "test.tsv", "d1\td0\t1\n")
+    results = evaluate_aligned(Bilingual(), folder, same_id=same_id, settings=Settings(bm25=None))
+    mixed = next(result for result in results if result.dataset == "words/en-mixed")
+    asked = next(query for query in mixed.queries if query.id == "d1")
+    assert len(asked.ranking) == 4 - own
+    assert mixed.data["notes"].get(ITSELF, 0) == own
+    assert mixed.settings["same_id"] == same_id
+
+
+def test_the_pools_languages_are_in_its_name_and_settings(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "de", folder / "fr")
+    output, alone = tmp_path / "results", Settings(bm25=None)
+    for languages in ((), ("en", "de"), ("de", "en")):
+        list(
+            evaluate_aligned(
+                Bilingual(), folder, languages=languages, settings=alone, output=output
+            )
+        )
+    pools = {
+        summary["dataset"]: (summary["settings"]["languages"], summary["data"]["documents"])
+        for summary in map(read_summary, find_results([output]))
+        if summary["settings"]["document_language"] == "mixed"
+    }
+    every, two = (["de", "en", "fr"], 6), (["de", "en"], 4)
+    assert pools == {
+        "words/en-mixed": every,
+        "words/de-mixed": every,
+        "words/fr-mixed": every,
+        "words/en-mixed of de, en": two,
+        "words/de-mixed of de, en": two,
+    }
+    # Nine pairs and three pools, then two pools; the same pool in another order is the same one.
+    assert len(list(find_results([output]))) == 14
+
+
+def test_remembered_texts_are_in_no_rate(folder: Path) -> None:
+    results = list(evaluate_aligned(Bilingual(), folder, settings=Settings(bm25=None)))
+    rated = [r.dataset for r in results if "documents/s" in r.speed]
+    assert rated == ["words/de-de", "words/de-en"]
+    assert [r.dataset for r in results if "queries/s" in r.speed] == ["words/de-de", "words/en-de"]
 
 
 def test_a_language_that_is_not_there_is_named(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import pytest
 from datasets import Dataset
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
+from mteb.types import PromptType
 from tests import tiny
 from tests.evaluate import mteb_tasks
 
 from biencoder import Embedder
 from biencoder.embedder.notices import LicenceWarning
 from biencoder.errors import InputError
-from biencoder.evaluate import Settings, evaluate
+from biencoder.evaluate import Settings, benchmarks, evaluate, mteb_run
 from biencoder.evaluate.benchmark_result import BenchmarkResult, load_benchmark_result
 from biencoder.evaluate.benchmarks import (
     Plan,
@@ -30,7 +32,10 @@ from biencoder.evaluate.benchmarks import (
     run_plan,
 )
 from biencoder.evaluate.mteb_model import MtebModel
+from biencoder.evaluate.mteb_prompts import task_prompt
+from biencoder.evaluate.results import Result
 from biencoder.evaluate.suites import SUITES, parse_folders, plan_suite, run_suite
+from biencoder.evaluate.systems import EmbedderSystem
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{LicenceWarning.__module__}.LicenceWarning")
 
@@ -255,6 +260,62 @@ def test_a_summary_is_read_back_as_it_was(mini: Embedder, tmp_path: Path) -> Non
         load_benchmark_result(path)
 
 
+def test_what_stands_keeps_its_date_and_says_which_data_and_which_mteb_gave_it(
+    mini: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = pin_the_date(monkeypatch, "2026-01-01 09:00 UTC")
+    (first,) = run(mini, tmp_path, local("LocalNear")).tasks
+    assert (first.data, first.mteb) == ("1", metadata.version("mteb"))
+    day["date"] = "2026-02-02 09:00 UTC"
+    again = run(mini, tmp_path, local("LocalNear"))
+    assert again.conditions["date"] == again.tasks[0].conditions["date"] == "2026-01-01 09:00 UTC"
+    more = run(mini, tmp_path, local("LocalNear"), local("LocalNew"))
+    assert [task.conditions["date"][:10] for task in more.tasks] == ["2026-01-01", "2026-02-02"]
+    assert more.conditions["date"] == "2026-02-02 09:00 UTC"
+
+
+def test_scores_of_another_mteb_are_told_and_not_taken_for_measured_now(
+    mini: Embedder, tmp_path: Path
+) -> None:
+    run(mini, tmp_path, local("LocalNear"))
+    (file,) = (tmp_path / "mteb").rglob("LocalNear.json")
+    stored = json.loads(file.read_text())
+    stored["mteb_version"] = "2.0.1"
+    stored["date"] = "2025-03-04T05:06:07Z"
+    for entry in stored["scores"]["test"]:
+        entry["mteb_version"] = "2.0.1"
+    file.write_text(json.dumps(stored))
+    (tmp_path / "benchmarks" / "local" / _name(mini)).unlink()
+    told: list[str] = []
+    (task,) = run(mini, tmp_path, local("LocalNear"), tell=told.append).tasks
+    assert task.mteb == "2.0.1"
+    assert task.conditions == {"versions": {"mteb": "2.0.1"}, "date": "2025-03-04 05:06 UTC"}
+    assert told[0].endswith(f"scored by mteb 2.0.1, not {metadata.version('mteb')}")
+
+
+def test_a_part_of_a_benchmark_does_not_overwrite_the_whole(mini: Embedder, tmp_path: Path) -> None:
+    whole, part = {"benchmark": "local"}, {"benchmark": "local", "tasks": ["LocalNear"]}
+    for asked, tasks in ((whole, ("LocalNear", "LocalNew")), (part, ("LocalNear",)), (whole, ())):
+        chosen = plan(*map(local, tasks or ("LocalNear", "LocalNew")), asked=asked)
+        run_plan(MtebModel(mini), chosen, output=tmp_path)
+    kept = [load_benchmark_result(path) for path in (tmp_path / "benchmarks").rglob("*.json")]
+    assert sorted((len(each.tasks), dict(each.asked)) for each in kept) == [(1, part), (2, whole)]
+
+
+def test_the_metrics_of_a_task_have_our_names_and_are_means_over_its_subsets(
+    mini: Embedder, tmp_path: Path
+) -> None:
+    result = run(mini, tmp_path, local("LocalTwo", subsets=("en", "de")), mteb_tasks.sts())
+    searched, similar = result.tasks
+    assert searched.metrics["ndcg@10"] == searched.metrics["recall@5"] == 1.0
+    assert similar.metrics == {similar.metric: similar.score}
+    record = result.record()
+    assert [task["dataset"] for task in record["tasks"]] == ["LocalTwo", similar.name]
+    assert record["tasks"][0]["metrics"] == dict(searched.metrics)
+    assert record["tasks"][0]["bm25"] is None
+    assert record["metrics"] == {}, "a mean of two different measures is none of either"
+
+
 def test_a_mean_of_tasks_is_combined_from_parts(
     mini: Embedder, tmp_path: Path, encoded: list[str]
 ) -> None:
@@ -385,13 +446,45 @@ def test_folders_give_what_mteb_cannot(mini: Embedder, tmp_path: Path) -> None:
         "qa",
         output=tmp_path,
         folders=folders,
-        judge_folder=lambda path: evaluate(mini, path, settings=Settings(bm25=None))[0],
+        judge_folder=lambda system, path: evaluate(system, path, settings=Settings(bm25=None)),
     )
     assert result.complete
     assert [task.metric for task in result.tasks] == ["recall_at_5"] * 4
     # Recall@5: in NQ one of the two relevant documents is none of the corpus.
     assert [task.score for task in result.tasks] == [0.5, 1.0, 1.0, 1.0]
     assert result.mean == pytest.approx(3.5 / 4)
+
+
+def test_a_suites_folder_is_cut_and_instructed_as_mtebs_sets_of_the_same_mean(
+    tmp_path: Path,
+) -> None:
+    folder = tiny.name_member(tiny.write_checkpoint(tmp_path / "8b", "8b"), "8b")
+    large = Embedder.load(folder, dtype="float32", device="cpu")
+    folders = {name: _beir(tmp_path / name, name) for name in ("FiQA", "TechQA")}
+
+    def facts(**options: Any) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+
+        def judge(system: EmbedderSystem, path: Path) -> list[Result]:
+            seen[path.name] = system.facts()
+            return evaluate(system, path, settings=Settings(bm25=None))
+
+        run_suite(
+            large, "qa", output=tmp_path / "r", folders=folders, judge_folder=judge, **options
+        )
+        return seen
+
+    seen = facts(max_tokens=17)
+    assert {each["max_tokens"] for each in seen.values()} == {17}
+    assert seen["TechQA"]["prompts"]["query"] == (
+        "Instruct: Retrieve text based on user query.\nQuery: "
+    )
+    task = mteb.get_task("FiQA2018")
+    expected = task_prompt(large.profile.prompts, task.metadata, PromptType.query).instruction
+    assert expected
+    assert seen["FiQA"]["prompts"]["query"] == f"Instruct: {expected}\nQuery: "
+    plain = facts(prompting="plain")["FiQA"]["prompts"]["query"]
+    assert plain == large.profile.prompts.prefix("query")
 
 
 def test_a_folder_for_no_set_of_the_suite_is_refused(mini: Embedder, tmp_path: Path) -> None:
@@ -411,6 +504,14 @@ def test_a_suite_takes_its_metric_from_mtebs_scores(mini: Embedder, tmp_path: Pa
     whole = plan(task, metric="recall_at_5")
     result = run_plan(MtebModel(mini), whole, output=tmp_path)
     assert (result.metric, result.tasks[0].score) == ("recall_at_5", 0.5)
+
+
+def pin_the_date(monkeypatch: pytest.MonkeyPatch, date: str) -> dict[str, str]:
+    """What our files give as date; the caller moves it on."""
+    day = {"date": date}
+    for module in (mteb_run, benchmarks):
+        monkeypatch.setattr(module, "conditions", lambda: dict(day))
+    return day
 
 
 # --- parts --------------------------------------------------------------------------------------

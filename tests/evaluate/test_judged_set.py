@@ -51,6 +51,14 @@ def test_everything_amiss_is_counted() -> None:
     }
 
 
+def test_a_question_without_text_is_judged_and_counted() -> None:
+    judged = judge(
+        DOCUMENTS, [("q1", " "), QUERIES[1]], {"q1": {"d1": 1}, "q2": {"d2": 1}}, name="s"
+    )
+    assert list(judged.queries) == ["q1", "q2"]
+    assert judged.notes["queries without text, judged as they are"] == 1
+
+
 def test_an_equal_row_is_read_once_and_a_different_one_is_an_error() -> None:
     judged = judge([*DOCUMENTS, DOCUMENTS[0]], QUERIES, QRELS, name="set")
     assert judged.notes["repeated document rows, read once"] == 1
@@ -148,3 +156,9 @@ def test_questions_can_come_from_an_aligned_folder(tmp_path: Path) -> None:
     assert dict(judged.queries) == {"q1": "Tee?"}
     assert judged.documents[0].text == "tea"
     assert judged.name.endswith("/en from de")
+    assert judged.reading == {
+        "source": str(english),
+        "split": "test",
+        "same_id": "auto",
+        "queries_from": str(german),
+    }

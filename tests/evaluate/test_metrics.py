@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import pytrec_eval
 from hypothesis import given
@@ -191,3 +192,10 @@ def test_a_document_that_stands_twice_is_an_error(name: str) -> None:
 def test_an_unknown_measure_is_an_error_that_lists_the_known(name: str) -> None:
     with pytest.raises(InputError, match=r"is no measure[^\0]*ndcg@k, recall@k, map@k, mrr@k"):
         measure(name)
+
+
+@pytest.mark.parametrize("nan", [math.nan, np.float32("nan")])
+def test_a_score_that_is_no_number_has_no_place_in_an_order(nan: float) -> None:
+    with pytest.raises(InputError, match="document 'd2' has the score NaN"):
+        rank({"d1": 0.5, "d2": nan, "d3": math.inf})
+    assert rank({"d1": 0.5, "d2": -math.inf, "d3": math.inf}) == ["d3", "d1", "d2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.evaluate.report_page import (
 from biencoder.errors import InputError
 from biencoder.evaluate.judged_set import read_judged_set
 from biencoder.evaluate.report.page import write_report
+from biencoder.evaluate.results import Result
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,31 @@ def test_the_heat_map_has_questions_in_rows_and_documents_in_columns(page: Page)
     assert own == ["90.0", "95.0"]
     regions = rows(page.section("languages").all("table")[1])
     assert regions == [["mini", "92.5 of 2", "35.0 of 2", "55.0 of 2", "75 %"]]
+
+
+def test_only_equal_pools_are_averaged(tmp_path: Path) -> None:
+    def pool(query: str, value: float, *languages: str) -> Result:
+        return made(
+            [value],
+            dataset=f"pets/{query}-mixed of {', '.join(languages)}",
+            digest=f"{query}{languages}",
+            settings={
+                "group": "pets",
+                "query_language": query,
+                "document_language": "mixed",
+                "languages": list(languages),
+            },
+            extra={"same language@5": value / 2},
+        )
+
+    three, two = ("de", "en", "fr"), ("de", "en")
+    results = [pool("de", 0.2, *three), pool("en", 0.4, *three), pool("de", 0.8, *two)]
+    part = report(tmp_path, *results).section("languages")
+    assert rows(part.first("table", "heat")) == [["de", "80.0", "20.0"], ["en", "–", "40.0"]]
+    regions = part.all("table")[1]
+    heads = [cell.words for cell in regions.first("thead").all("th")]
+    assert heads[3::2] == ["mixed pool: de, en", "mixed pool: de, en, fr"]
+    assert rows(regions) == [["mini", "–", "–", "80.0 of 1", "40 %", "30.0 of 2", "15 %"]]
 
 
 def test_bars_show_each_set_from_zero(page: Page) -> None:
@@ -206,6 +233,68 @@ def test_the_way_to_repeat_it_is_a_list_of_commands(page: Page) -> None:
         "--precision float32,int8,binary"
     ) in lines
     assert "biencoder evaluate --model mini --aligned FOLDER --languages de,en --no-bm25" in lines
+
+
+def test_the_way_to_repeat_it_writes_every_option_back(tmp_path: Path) -> None:
+    read = {"source": "/home/someone/data", "split": "dev", "same_id": "keep"}
+    page = report(
+        tmp_path,
+        made([0.5], system="mini, 128 dimensions", model={"dimensions": 128}, settings=read),
+        made([0.5], system="BM25", model={"k1": 2.0, "query_weights": True}, settings=read),
+    )
+    text = page.section("repeat").first("pre").text
+    assert (
+        "biencoder evaluate --model mini --data FOLDER --dimensions 128 --split dev --same-id keep "
+        "--bm25-k1 2.0 --bm25-query-weights"
+    ) in text.splitlines()
+    assert "someone" not in text, "a path is the reader's own"
+
+
+def test_results_of_other_options_have_a_command_of_their_own(tmp_path: Path) -> None:
+    dev = made([0.5], dataset="dev", settings={"split": "dev"})
+    other = made([0.5], system="mini, int8", model={"precision": "int8"}, dataset="dev")
+    lines = report(tmp_path, dev, other).section("repeat").first("pre").text.splitlines()
+    assert "biencoder evaluate --model mini --data FOLDER --split dev --no-bm25" in lines
+    assert "biencoder evaluate --model mini --data FOLDER --precision int8 --no-bm25" in lines
+
+
+def test_an_instruction_is_written_back(tmp_path: Path) -> None:
+    large = {"name": "llama-embed-nemotron-8b", "dimensions": 4096}
+    told = {"query": "Instruct: Find it's like\nQuery: ", "document": ""}
+    page = report(tmp_path, made([0.5], system="8b", model={**large, "prompts": told}))
+    text = page.section("repeat").first("pre").text
+    line = next(line for line in text.splitlines() if line.startswith("biencoder evaluate"))
+    words = shlex.split(line)
+    assert words[words.index("--instruction") + 1] == "Find it's like"
+
+
+def test_a_benchmark_is_repeated_with_its_languages_tasks_and_form(tmp_path: Path) -> None:
+    whole = benchmark("MIRACL, languages deu+eng", {"MIRACLRetrieval": 0.5}, "ndcg_at_10")
+    asked = {"benchmark": "MIRACL", "languages": ["deu", "eng"], "tasks": ["MIRACLRetrieval"]}
+    told = replace(whole, asked=asked, model={**whole.model, "prompting": "plain"})
+    suite = benchmark("suite qa", {"TechQA": 0.5}, "recall_at_5")
+    suite = replace(suite, asked={"suite": "qa", "folder": ["TechQA"], "split": "dev"})
+    page = with_benchmark(tmp_path, told, whole, suite)
+    lines = page.section("repeat").first("pre").text.splitlines()
+    start = "biencoder evaluate --model llama-nemotron-embed-1b-v2"
+    assert (
+        f"{start} --benchmark MIRACL --languages deu,eng --tasks MIRACLRetrieval "
+        "--prompting plain --dimensions 2048"
+    ) in lines
+    assert f"{start} --benchmark MIRACL --languages deu,eng --dimensions 2048" in lines
+    assert f"{start} --suite qa --folder TechQA=FOLDER --split dev --dimensions 2048" in lines
+
+
+def test_a_benchmarks_scores_say_their_data_their_mteb_and_their_date(tmp_path: Path) -> None:
+    result = benchmark("NanoBEIR", {"NanoNQ": 0.5, "NanoOld": 0.25}, "ndcg_at_10")
+    new, old = result.tasks
+    new = replace(new, data="0123abc", mteb="2.12.7", conditions={"date": "2026-01-01 09:00 UTC"})
+    page = with_benchmark(tmp_path, replace(result, tasks=(new, old)))
+    _, origins = page.section("benchmarks").all("table")
+    assert rows(origins) == [
+        ["NanoNQ", "llama-nemotron-embed-1b-v2, 2048 dimensions", "0123abc", "2.12.7",
+         "2026-01-01 09:00 UTC"]
+    ]  # fmt: skip
 
 
 def test_measured_and_printed_are_two_groups_of_columns(tmp_path: Path) -> None:

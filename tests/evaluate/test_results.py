@@ -28,6 +28,21 @@ def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
     assert load_result(path) == RESULT
 
 
+def test_after_a_kill_between_the_two_files_no_old_means_stand_beside_new_queries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mini.json"
+    save_result(RESULT, path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("biencoder.evaluate.results.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_result(made([1.0, 1.0]), path)
+    assert list(find_results([tmp_path])) == []
+
+
 def test_types_come_back_too(tmp_path: Path) -> None:
     result = load_result(saved(tmp_path, RESULT)[0])
     assert isinstance(result.queries[0], JudgedQuery)

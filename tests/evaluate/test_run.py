@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from biencoder import Embedder
 from biencoder.corpus.beir import Document
-from biencoder.errors import DimensionError, InputError
+from biencoder.errors import DimensionError, InputError, LockedError
 from biencoder.evaluate import Settings, evaluate
+from biencoder.evaluate.conditions import conditions
+from biencoder.evaluate.folder import read_folder
 from biencoder.evaluate.judged_set import JudgedSet, judge
 from biencoder.evaluate.results import Result, find_results, load_result
 from biencoder.evaluate.systems import EmbedderSystem, Part
@@ -153,6 +156,184 @@ def test_a_killed_run_goes_on_where_it_stopped(judged: JudgedSet, tmp_path: Path
     whole = evaluate(Table(VECTORS), judged, settings=ALONE)[0]
     assert result.queries == whole.queries
     assert result.speed["tokens"] == whole.speed["tokens"] == 6
+
+
+def killed_run(judged: JudgedSet, output: Path) -> Path:
+    """The document vectors of a run that was killed after two of four."""
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Table(VECTORS, stop_after=4), judged, settings=ALONE, output=output)
+    return next(output.rglob("*-document.f32"))
+
+
+@pytest.mark.parametrize("damage", ["short vectors", "no vectors", "half an account"])
+def test_vectors_that_do_not_fit_their_account_are_made_anew(
+    damage: str, judged: JudgedSet, tmp_path: Path
+) -> None:
+    vectors = killed_run(judged, tmp_path)
+    if damage == "short vectors":
+        vectors.write_bytes(vectors.read_bytes()[:-1])
+    elif damage == "no vectors":
+        vectors.unlink()
+    else:
+        vectors.with_suffix(".json").write_text('{"rows": 2')
+    resumed = Table(VECTORS)
+    result = evaluate(resumed, judged, settings=ALONE, output=tmp_path)[0]
+    assert resumed.encoded == ["a", "b", "c", "d"]
+    whole = evaluate(Table(VECTORS), judged, settings=ALONE)[0]
+    assert result.queries == whole.queries
+    assert result.speed["tokens"] == 6
+
+
+def test_vectors_of_another_release_are_not_gone_on_with(
+    judged: JudgedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_run(judged, tmp_path)
+    other_release(monkeypatch, "torch")
+    resumed = Table(VECTORS)
+    evaluate(resumed, judged, settings=ALONE, output=tmp_path)
+    assert len(resumed.encoded) == 6
+
+
+def test_seconds_and_rates_are_of_the_whole_run_after_a_kill(
+    judged: JudgedSet, tmp_path: Path
+) -> None:
+    vectors = killed_run(judged, tmp_path)
+    for account in vectors.parent.glob("*.json"):
+        stored = json.loads(account.read_text())
+        assert stored["seconds"] > 0
+        account.write_text(json.dumps(stored | {"seconds": 100.0}))
+    speed = evaluate(Table(VECTORS), judged, settings=ALONE, output=tmp_path)[0].speed
+    assert speed["seconds"] == pytest.approx(200, abs=5)
+    assert speed["documents/s"] == pytest.approx(4 / 100, rel=0.05)
+    assert speed["queries/s"] == pytest.approx(2 / 100, rel=0.05)
+
+
+def test_a_second_run_into_one_folder_is_refused_and_the_first_ends_well(
+    judged: JudgedSet, tmp_path: Path
+) -> None:
+    second = Table(VECTORS)
+
+    class First(Table):
+        def encode(self, texts: Sequence[str], role: Role) -> Iterator[Part]:
+            for part in super().encode(texts, role):
+                with pytest.raises(LockedError, match="another run is judging the same model"):
+                    evaluate(
+                        second, judged, settings=replace(ALONE, dimensions=(1,)), output=tmp_path
+                    )
+                yield part
+
+    result = evaluate(First(VECTORS), judged, settings=ALONE, output=tmp_path)[0]
+    assert second.encoded == []
+    assert result.metrics == evaluate(Table(VECTORS), judged, settings=ALONE)[0].metrics
+    assert not list((tmp_path / ".vectors").iterdir())
+    evaluate(second, judged, settings=replace(ALONE, dimensions=(1,)), output=tmp_path)
+    assert len(second.encoded) == 6
+
+
+def other_release(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """As if packages had been exchanged."""
+    told = conditions()
+    versions = told["versions"] | dict.fromkeys(packages, "0.0.1")
+    monkeypatch.setattr("biencoder.evaluate.run.conditions", lambda: told | {"versions": versions})
+
+
+@pytest.mark.parametrize(
+    ("package", "anew"),
+    [
+        ("biencoder", {"table", "BM25"}),
+        ("torch", {"table"}),
+        ("tokenizers", {"table"}),
+        ("bm25s", {"BM25"}),
+        ("mteb", set()),
+    ],
+)
+def test_a_result_of_another_release_is_made_anew_in_its_place(
+    package: str, anew: set[str], judged: JudgedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(Table(VECTORS), judged, output=tmp_path)
+    other_release(monkeypatch, package)
+    results = by_system(evaluate(Table(VECTORS), judged, output=tmp_path))
+    kept = [load_result(path) for path in find_results([tmp_path])]
+    assert by_system(kept) == results
+    assert len(kept) == 2
+    exchanged = {r.system for r in kept if r.conditions["versions"].get(package) == "0.0.1"}
+    assert exchanged == anew
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "split": {"split": "dev"},
+    "same_id": {"same_id": "keep"},
+    "data": {},
+    "k1": {},
+    "model": {},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_nothing_is_overwritten_but_the_same_thing(what: str, tmp_path: Path) -> None:
+    def read(**asked: Any) -> JudgedSet:
+        return read_folder(folder, **asked)
+
+    folder = write(tmp_path / "a" / "data" / "set", "q1\td1\t1\n", dev="q1\td2\t1\n")
+    output, table, settings = tmp_path / "results", Table(VECTORS), Settings()
+    first = evaluate(table, read(), settings=settings, output=output)
+    plain = {"mini": output / "data-set" / "table.json", "BM25": output / "data-set" / "bm25.json"}
+    assert sorted(find_results([output])) == sorted(plain.values())
+    if what == "data":
+        folder = write(tmp_path / "b" / "data" / "set", "q1\td2\t1\n")
+    elif what == "k1":
+        settings = Settings(bm25={"k1": 2.0})
+    elif what == "model":
+        table = Tuned(VECTORS)
+    second = evaluate(table, read(**CHANGES[what]), settings=settings, output=output)
+    own = {"k1": {"BM25"}, "model": {"table"}}.get(what, {"table", "BM25"})
+    kept = [load_result(path) for path in find_results([output])]
+    assert len(kept) == 2 + len(own)
+    for result in (*first, *second):
+        assert result in kept
+    assert load_result(plain["mini"]) == first[0]
+    # What stands under a name of its own stands, too.
+    again = Table(VECTORS) if what != "model" else Tuned(VECTORS)
+    evaluate(again, read(**CHANGES[what]), settings=settings, output=output)
+    assert again.encoded == []
+
+
+class Tuned(Table):
+    """Another model of the same name."""
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"name": self.name, "fingerprint": "tuned"}
+
+
+def write(folder: Path, qrels: str, dev: str = "") -> Path:
+    """Two documents and a question in BEIR layout."""
+    (folder / "qrels").mkdir(parents=True)
+    rows = ({"_id": "d1", "text": "a"}, {"_id": "d2", "text": "b"})
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "near a"}\n')
+    (folder / "qrels" / "test.tsv").write_text(qrels)
+    if dev:
+        (folder / "qrels" / "dev.tsv").write_text(dev)
+    return folder
+
+
+def test_a_result_says_how_its_set_was_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data" / "set", "q1\td1\t1\n")
+    asked = read_folder(folder, same_id="drop")
+    settings = evaluate(Table(VECTORS), asked, settings=ALONE)[0].settings
+    assert (settings["split"], settings["same_id"]) == ("test", "drop")
+    assert settings["source"] == str(folder)
+    assert evaluate(Table(VECTORS), folder, settings=ALONE)[0].settings["split"] == "test"
+
+
+def test_a_folder_that_was_moved_is_not_judged_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a" / "data" / "set", "q1\td1\t1\n")
+    evaluate(Table(VECTORS), folder, settings=ALONE, output=tmp_path / "results")
+    (tmp_path / "a").rename(tmp_path / "b")
+    again = Table(VECTORS)
+    moved = tmp_path / "b" / "data" / "set"
+    evaluate(again, moved, settings=ALONE, output=tmp_path / "results")
+    assert again.encoded == []
 
 
 def test_forms_of_real_vectors_lose_little_and_say_their_bytes(model: Embedder) -> None:

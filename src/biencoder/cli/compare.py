@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biencoder.cli.show import print_json, say, warnings_as_lines
+from biencoder.cli.show_results import LEXICAL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +29,7 @@ def run(
     run_a: Annotated[Path, typer.Argument(help="A result file, or a folder of results.")],
     run_b: Annotated[Path, typer.Argument(help="The other; differences are B minus A.")],
     system_a: Annotated[
-        str | None, typer.Option(help="Which system of A, where a folder holds several.")
+        str | None, typer.Option(help="Which system of A; without it, its one model beside BM25.")
     ] = None,
     system_b: Annotated[str | None, typer.Option(help="Which system of B.")] = None,
     metric: Annotated[str, typer.Option(help="As recall@5.")] = "ndcg@10",
@@ -61,9 +62,13 @@ def _chosen(place: Path, system: str | None, option: str) -> dict[str, Path]:
     from biencoder.evaluate.results import find_results, read_summary
 
     found: dict[str, dict[str, Path]] = {}
+    twins: dict[str, str] = {}
     for path in find_results([place]):
         summary = read_summary(path)
-        found.setdefault(summary["dataset"], {})[summary["system"]] = path
+        of_set = found.setdefault(summary["dataset"], {})
+        before = of_set.setdefault(summary["system"], path)
+        if before != path:
+            twins[summary["system"]] = f"on {summary['dataset']}: {before.name} and {path.name}"
     systems = list(dict.fromkeys(name for of_set in found.values() for name in of_set))
     if not systems:
         raise InputError(f"there is no result in {place}")
@@ -71,12 +76,21 @@ def _chosen(place: Path, system: str | None, option: str) -> dict[str, Path]:
         raise InputError(
             f"{place} holds no result of {system!r}", hint=f"systems there: {'; '.join(systems)}"
         )
-    if system is None and any(len(of_set) > 1 for of_set in found.values()):
-        raise InputError(
-            f"{place} holds several systems",
-            hint=f"choose with {option}: {'; '.join(systems)}; or give one result file",
-        )
     wanted = systems if system is None else [system]
+    if system is None and any(len(of_set) > 1 for of_set in found.values()):
+        # `evaluate` puts BM25 beside every model: a folder of one run means its model.
+        wanted = [name for name in systems if name != LEXICAL]
+        if len(wanted) > 1:
+            raise InputError(
+                f"{place} holds several systems",
+                hint=f"choose with {option}: {'; '.join(systems)}; or give one result file",
+            )
+    for name in wanted:
+        if name in twins:
+            raise InputError(
+                f"{place} holds two results of {name} {twins[name]}",
+                hint="they are of two splits, data or settings: give one of the files",
+            )
     return {
         dataset: path
         for dataset, of_set in found.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,26 @@ if TYPE_CHECKING:
 NAME = "evaluate"
 HELP = "Judge a model on folders in BEIR layout, on mteb's benchmarks or on the cards' suites."
 _DPI = 150
+_LEXICAL = ("bm25_tokens", "bm25_k1", "bm25_b", "bm25_query_weights")
+# Options that mean something only beside some of the ways to say what to judge on.
+_PLACES: dict[str, tuple[str, ...]] = {
+    "languages": ("--aligned", "--benchmark"),
+    "queries_from": ("--data",),
+    "tasks": ("--benchmark",),
+    "folder": ("--suite",),
+    "split": ("--data", "--aligned", "--folder"),
+    "same_id": ("--data", "--aligned", "--folder"),
+    "prompting": ("--benchmark", "--suite"),
+    "modality": ("--data", "--benchmark"),
+    "max_tiles": ("--data", "--benchmark"),
+    "thumbnail": ("--data", "--benchmark"),
+    "dpi": ("--data",),
+    **dict.fromkeys(_LEXICAL, ("--data", "--aligned", "--folder")),
+}
 
 
 def run(
+    context: typer.Context,
     model: options.Model = "mini",
     server: Server = None,
     api_key_file: KeyFile = None,
@@ -85,6 +103,7 @@ def run(
         as_json=json_,
     )
     with warnings_as_lines():
+        _check_places(asked, _said(context))
         judge(asked, model, server, api_key_file)
 
 
@@ -92,7 +111,7 @@ def judge(asked: Asked, model: str, server: str | None, api_key_file: Path | Non
     """Everything that can be refused is refused before the model is loaded."""
     _check(asked)
     sound = sound_folders(asked)
-    from biencoder.embedder.pages.side import PageSettings
+    from biencoder.embedder.pages.settings import PageSettings
     from biencoder.embedder.reach import Reach, open_encoder
     from biencoder.evaluate.systems import EmbedderSystem
 
@@ -117,6 +136,37 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _said(context: typer.Context) -> list[str]:
+    """The parameters that stood on the command line, even where they repeat a default."""
+    return [
+        name
+        for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+
+
+def _check_places(asked: Asked, said: Sequence[str]) -> None:
+    """Raise InputError for an option that would be accepted and change nothing."""
+    from biencoder.errors import InputError
+
+    ways = {
+        "--data": bool(asked.data),
+        "--aligned": asked.aligned is not None,
+        "--benchmark": asked.benchmark is not None,
+        "--suite": asked.suite is not None,
+        "--folder": bool(asked.folders) and asked.suite is not None,
+    }
+    for name in said:
+        places = _PLACES.get(name, tuple(ways))
+        option = f"--{name.replace('_', '-')}"
+        if any(ways.values()) and not any(ways[place] for place in places):
+            raise InputError(
+                f"{option} means nothing here", hint=f"it belongs to {' or '.join(places)}"
+            )
+        if name in _LEXICAL and asked.bm25 is None:
+            raise InputError(f"{option} means nothing here", hint="--no-bm25 leaves BM25 out")
+
+
 def _check(asked: Asked) -> None:
     from biencoder.drafts import check_folder
     from biencoder.errors import InputError
@@ -127,16 +177,6 @@ def _check(asked: Asked) -> None:
             "say what to judge the model on",
             hint="one of --data FOLDER, --aligned FOLDER, --benchmark NAME, --suite NAME",
         )
-    strays = {
-        "--tasks": bool(asked.tasks) and not asked.benchmark,
-        "--folder": bool(asked.folders) and not asked.suite,
-        "--queries-from": asked.queries_from is not None and not asked.data,
-        "--modality": asked.modality is not None and not (asked.data or asked.benchmark),
-        "--languages": bool(asked.languages) and not (asked.aligned or asked.benchmark),
-    }
-    for option, stray in strays.items():
-        if stray:
-            raise InputError(f"{option} means nothing here", hint="see --help for its place")
     check_folder(asked.output)
     if asked.whole:
         require_mteb()

@@ -55,7 +55,7 @@ Folder: TypeAlias = Annotated[
     list[str] | None, typer.Option(help="A suite's set from a folder, as TechQA=PATH.")
 ]
 Tasks: TypeAlias = Annotated[str, typer.Option(help="Only these tasks of a benchmark, as A,B.")]
-Split: TypeAlias = Annotated[str, typer.Option(help="Which qrels file.")]
+Split: TypeAlias = Annotated[str, typer.Option(help="Which qrels file of the folders.")]
 SameId: TypeAlias = Annotated[
     SameIds, typer.Option(help="Whether a document with the query's own id may be found.")
 ]

@@ -85,13 +85,11 @@ def judge_folders(
     asked: Asked, system: EmbedderSystem, settings: Settings, folders: Sequence[Path]
 ) -> Iterator[Result]:
     """Results of each folder, one after the other."""
-    from biencoder.evaluate.judged_set import noted
     from biencoder.evaluate.run import evaluate
 
     for folder in folders:
         judged = _read(folder, asked)
-        for note, count in judged.notes.items():
-            say(f"{judged.name}: {noted(note, count)}")
+        _say_notes(judged)
         yield from evaluate(system, judged, settings=settings, output=asked.output, progress=_bar)
 
 
@@ -105,9 +103,11 @@ def judge_languages(asked: Asked, system: EmbedderSystem, settings: Settings) ->
         asked.aligned,
         languages=asked.languages,
         split=asked.split,
+        same_id=asked.same_id,
         settings=settings,
         output=asked.output,
         progress=_bar,
+        tell=say,
     )
 
 
@@ -127,9 +127,10 @@ def judge_whole(asked: Asked, system: EmbedderSystem, settings: Settings) -> Ben
     if system.instruction is not None:
         raise InputError("a benchmark's tasks bring their own instructions: leave yours out")
 
-    def judge_folder(path: Path) -> Result:
-        judged = read_judged_set(path, split=asked.split)
-        return evaluate(system, judged, settings=settings, output=asked.output, progress=_bar)[0]
+    def judge_folder(system: EmbedderSystem, path: Path) -> Sequence[Result]:
+        judged = read_judged_set(path, split=asked.split, same_id=asked.same_id)
+        _say_notes(judged)
+        return evaluate(system, judged, settings=settings, output=asked.output, progress=_bar)
 
     shared: dict[str, Any] = {
         "output": asked.output,
@@ -165,11 +166,18 @@ def show_as_judged(results: Iterator[Result], asked: Asked) -> None:
 
 
 def _read(folder: Path, asked: Asked) -> JudgedSet:
-    from biencoder.evaluate.pages.page_set import read_set
+    from biencoder.evaluate.folder import read_folder
 
-    return read_set(
+    return read_folder(
         folder, split=asked.split, queries_from=asked.queries_from, same_id=asked.same_id
     )
+
+
+def _say_notes(judged: JudgedSet) -> None:
+    from biencoder.evaluate.judged_set import noted
+
+    for note, count in judged.notes.items():
+        say(f"{judged.name}: {noted(note, count)}")
 
 
 def _bar(label: str, total: int) -> AbstractContextManager[Advance]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def show_benchmark(result: BenchmarkResult, output: Path, as_json: bool) -> None:
     """Scores, what could not be had, and the mean only under its own name."""
     if as_json:
-        print_json([result.summary()])
+        print_json([result.record()])
     else:
         _print_table(result)
     for name, reason in result.unavailable.items():

@@ -39,12 +39,17 @@ def show_results(results: Iterable[Result], output: Path, as_json: bool) -> None
 def as_records(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Each system's result with BM25's on the same set beside it."""
     taken = list(results)
-    lexical = {result.dataset: result for result in taken if result.system == LEXICAL}
+    lexical = {_set_of(result): result for result in taken if result.system == LEXICAL}
     return [
-        result.summary() | {"bm25": _beside(lexical.get(result.dataset))}
+        result.summary() | {"bm25": _beside(lexical.get(_set_of(result)))}
         for result in taken
         if result.system != LEXICAL
     ]
+
+
+def _set_of(result: Result) -> tuple[str, str]:
+    """Two folders may have one name."""
+    return result.dataset, result.data["digest"]
 
 
 def _beside(result: Result | None) -> dict[str, Any] | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -37,11 +39,8 @@ def read_corpus(folder: Path) -> Iterator[Document]:
     if path is None:
         raise InputError(f"{folder} holds no corpus.jsonl", hint="give a folder in BEIR layout")
     for number, row in read_jsonl(path):
-        yield Document(
-            str(_field(row, "_id", path, number)),
-            str(row.get("title") or ""),
-            str(_field(row, "text", path, number)),
-        )
+        title = "" if row.get("title") is None else _text(row, "title", path, number)
+        yield Document(_id(row, path, number), title, _text(row, "text", path, number))
 
 
 def read_queries(folder: Path) -> dict[str, str]:
@@ -55,17 +54,19 @@ def read_query_rows(folder: Path) -> Iterator[tuple[str, str]]:
     if path is None:
         raise InputError(f"{folder} holds no queries.jsonl", hint="give a folder in BEIR layout")
     for number, row in read_jsonl(path):
-        yield str(_field(row, "_id", path, number)), str(_field(row, "text", path, number))
+        yield _id(row, path, number), _text(row, "text", path, number)
 
 
 def read_qrels(folder: Path, split: str = "test") -> dict[str, dict[str, int]]:
     """Query id to document id to grade; a header line is passed over, none is needed.
 
-    A pair that is judged twice with different grades is an error.
+    A first line is a header where its third field is no number. A pair that is judged twice with
+    different grades is an error.
     """
-    path = folder / "qrels" / f"{split}.tsv"
-    if not path.exists():
-        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv"))) or "none"
+    path = _existing(folder / "qrels" / f"{split}.tsv")
+    if path is None:
+        names = (file.name.split(".tsv")[0] for file in (folder / "qrels").glob("*.tsv*"))
+        there = ", ".join(sorted(set(names))) or "none"
         raise InputError(f"{folder} holds no qrels/{split}.tsv", hint=f"splits there: {there}")
     qrels: dict[str, dict[str, int]] = {}
     for number, parts in _tab_separated(path):
@@ -73,7 +74,7 @@ def read_qrels(folder: Path, split: str = "test") -> dict[str, dict[str, int]]:
             query, document, value = parts
             grade = int(value)
         except ValueError:
-            if number == 1:
+            if number == 1 and _is_header(parts):
                 continue
             raise InputError(
                 f"{path}, line {number} is not query-id, corpus-id and a whole grade, tab-separated"
@@ -86,13 +87,13 @@ def read_qrels(folder: Path, split: str = "test") -> dict[str, dict[str, int]]:
 def read_exclusions(folder: Path, split: str = "test") -> dict[str, set[str]]:
     """Documents that a query must not find, from ``excluded/<split>.tsv`` where there is one.
 
-    Two tab-separated columns under a header, as qrels without the grade. BRIGHT needs it: its
-    problems stand in its own corpus.
+    Two tab-separated columns, as qrels without the grade; a header ``query-id corpus-id`` is passed
+    over. BRIGHT needs it: its problems stand in its own corpus.
     """
-    path = folder / "excluded" / f"{split}.tsv"
+    path = _existing(folder / "excluded" / f"{split}.tsv")
     excluded: dict[str, set[str]] = {}
-    for number, parts in _tab_separated(path) if path.exists() else ():
-        if number == 1:
+    for number, parts in _tab_separated(path) if path else ():
+        if number == 1 and _names_columns(parts):
             continue
         if len(parts) != 2:
             raise InputError(f"{path}, line {number} is not query-id and corpus-id, tab-separated")
@@ -100,9 +101,28 @@ def read_exclusions(folder: Path, split: str = "test") -> dict[str, set[str]]:
     return excluded
 
 
+def _is_header(parts: list[str]) -> bool:
+    """Whether a line that is no judgement names the columns; a damaged judgement does not."""
+    if _names_columns(parts):
+        return True
+    try:
+        float(parts[-1])
+    except ValueError:
+        return len(parts) == 3
+    return False
+
+
+def _names_columns(parts: list[str]) -> bool:
+    first = parts[0].split()
+    return bool(first) and first[0].lower().replace("_", "-") in ("query-id", "qid")
+
+
 def _tab_separated(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with open_text(path) as lines:
+    with open_text(path) as lines, _readable(path):
         for number, line in enumerate(lines, start=1):
+            if number == 1:
+                # Some programs put a mark before the first id, which would then be another id.
+                line = line.removeprefix("\ufeff")
             if line.strip():
                 yield number, line.rstrip("\r\n").split("\t")
 
@@ -112,15 +132,21 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises InputError with the line's number where a line is no JSON object.
     """
-    with open_text(path) as lines:
-        try:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, json_object(line, path, number)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not UTF-8 text: {error}") from error
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise InputError(f"{path} is a damaged gzip file: {error}") from error
+    with open_text(path) as lines, _readable(path):
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, json_object(line, path, number)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises while it is read into InputError."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is a damaged gzip file: {error}") from error
 
 
 def open_text(path: Path) -> IO[str]:
@@ -151,6 +177,27 @@ def _field(row: dict[str, Any], name: str, path: Path, number: int) -> object:
             hint=f"the fields there are {', '.join(map(repr, row)) or 'none'}",
         )
     return row[name]
+
+
+def _id(row: dict[str, Any], path: Path, number: int) -> str:
+    value = _field(row, "_id", path, number)
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise _wrong_kind("_id", value, "a string or a whole number", path, number)
+
+
+def _text(row: dict[str, Any], name: str, path: Path, number: int) -> str:
+    value = _field(row, name, path, number)
+    if isinstance(value, str):
+        return value
+    raise _wrong_kind(name, value, "a string", path, number)
+
+
+def _wrong_kind(name: str, value: object, wanted: str, path: Path, number: int) -> InputError:
+    return InputError(
+        f"{path}, line {number}: {name!r} is a {type(value).__name__}, not {wanted}",
+        hint="join the parts of a text before they are judged" if isinstance(value, list) else None,
+    )
 
 
 def _existing(path: Path) -> Path | None:

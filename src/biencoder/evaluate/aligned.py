@@ -7,16 +7,31 @@ question's language when a better one is next to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from biencoder.corpus.beir import is_beir_folder, read_corpus, read_qrels, read_queries
+from biencoder.corpus.beir import (
+    Document,
+    is_beir_folder,
+    read_corpus,
+    read_exclusions,
+    read_qrels,
+    read_query_rows,
+)
 from biencoder.errors import InputError
-from biencoder.evaluate.judged_set import JudgedSet, Qrels, judge
+from biencoder.evaluate.judged_set import (
+    ITSELF,
+    JudgedSet,
+    Qrels,
+    SameId,
+    how_read,
+    judge,
+    noted,
+)
 from biencoder.evaluate.results import Result
 from biencoder.evaluate.run import Progress, evaluate
 from biencoder.evaluate.settings import Measure, Settings
@@ -33,24 +48,33 @@ def evaluate_aligned(
     *,
     languages: Sequence[str] = (),
     split: str = "test",
+    same_id: SameId = "auto",
     settings: Settings | None = None,
     output: Path | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], Any] | None = None,
 ) -> Iterator[Result]:
     """Results of all pairs of languages, then of the mixed pool; each text is encoded once.
 
     languages: names of the folders below ``folder``; empty for all of them. In the mixed pool every
     translation of a relevant document is relevant, and ``same language@5`` is the share of the
-    first five that are in the question's language.
+    first five that are in the question's language. tell: gets what was found amiss in each set.
 
     Raises InputError for fewer than two languages or a name that is no folder.
     """
     chosen = check_languages(folder, languages)
     remembering = RememberingSystem(system)
     group = folder.resolve().name
-    for judged, pair in _sets(folder, chosen, split, group):
-        context = {"group": group, "query_language": pair[0], "document_language": pair[1]}
-        extra = _same_language(pair[0]) if pair[1] == MIXED else {}
+    for judged, pair in _sets(folder, chosen, split, same_id):
+        context: dict[str, Any] = {"group": group}
+        context |= {"query_language": pair[0], "document_language": pair[1]}
+        extra = {}
+        if pair[1] == MIXED:
+            context["languages"] = sorted(chosen)
+            extra = _same_language(pair[0])
+        if tell is not None:
+            for note, count in judged.notes.items():
+                tell(f"{judged.name}: {noted(note, count)}")
         yield from evaluate(
             remembering,
             judged,
@@ -100,39 +124,76 @@ class RememberingSystem:
     def encode(self, texts: Sequence[str], role: Role) -> Iterator[Part]:
         """One part with all vectors; only texts not seen before are computed and counted."""
         fresh = list(dict.fromkeys(text for text in texts if (role, text) not in self._known))
-        rows, counts = 0, [0, 0, 0]
+        rows, tokens, cut, unreadable = 0, 0, 0, 0
         for part in self.system.encode(fresh, role):
             for text, vector in zip(
                 fresh[rows : rows + len(part.vectors)], part.vectors, strict=True
             ):
                 self._known[role, text] = vector
             rows += len(part.vectors)
-            counts = [
-                a + b for a, b in zip(counts, (part.tokens, part.cut, part.unreadable), strict=True)
-            ]
-        yield Part(np.stack([self._known[role, text] for text in texts]), *counts)
+            tokens, cut = tokens + part.tokens, cut + part.cut
+            unreadable += part.unreadable
+        vectors = np.stack([self._known[role, text] for text in texts])
+        yield Part(vectors, tokens, cut, unreadable, computed=len(fresh))
 
 
 def _sets(
-    folder: Path, languages: Sequence[str], split: str, group: str
+    folder: Path, languages: Sequence[str], split: str, same_id: SameId
 ) -> Iterator[tuple[JudgedSet, tuple[str, str]]]:
-    corpora = {name: list(read_corpus(folder / name)) for name in languages}
-    queries = {name: read_queries(folder / name) for name in languages}
-    qrels = {name: read_qrels(folder / name, split) for name in languages}
-    for asked in languages:
-        for written in languages:
-            name = f"{group}/{asked}-{written}"
-            rows = queries[asked].items()
-            yield judge(corpora[written], rows, qrels[asked], name=name), (asked, written)
+    """Each pair, then each question language's pool; both with their languages."""
+    group, reading = folder.resolve().name, how_read(folder, split, same_id)
+    read = {name: _Language.read(folder / name, split) for name in languages}
+    pairs: dict[str, dict[str, JudgedSet]] = {name: {} for name in languages}
+    for asked, questions in read.items():
+        for written, language in read.items():
+            judged = judge(
+                language.documents,
+                questions.queries,
+                questions.qrels,
+                name=f"{group}/{asked}-{written}",
+                excluded=questions.excluded,
+                same_id=same_id,
+            )
+            pairs[asked][written] = judged
+            yield replace(judged, reading=reading), (asked, written)
+    # In one order, so that the same languages are the same pool.
     pool = [
         replace(document, id=f"{name}:{document.id}")
-        for name, corpus in corpora.items()
-        for document in corpus
+        for name in sorted(languages)
+        for document in read[name].documents
     ]
-    for asked in languages:
-        everywhere = _in_every_language(qrels[asked], languages)
-        name = f"{group}/{asked}-{MIXED}"
-        yield judge(pool, queries[asked].items(), everywhere, name=name), (asked, MIXED)
+    whole = set(languages) == set(check_languages(folder, ()))
+    which = MIXED if whole else f"{MIXED} of {', '.join(sorted(languages))}"
+    for asked, questions in read.items():
+        judged = judge(
+            pool,
+            questions.queries,
+            _in_every_language(questions.qrels, languages),
+            name=f"{group}/{asked}-{which}",
+            excluded=_excluded_anywhere(pairs[asked]),
+            # The pool's ids are not the questions'; what the pairs left out, the pool leaves out.
+            same_id="keep",
+        )
+        itself = sum(pair.notes.get(ITSELF, 0) for pair in pairs[asked].values())
+        notes = {**judged.notes, ITSELF: itself} if itself else judged.notes
+        yield replace(judged, notes=notes, reading=reading), (asked, MIXED)
+
+
+@dataclass(frozen=True)
+class _Language:
+    documents: Sequence[Document]
+    queries: Sequence[tuple[str, str]]
+    qrels: Qrels
+    excluded: Mapping[str, Iterable[str]]
+
+    @classmethod
+    def read(cls, folder: Path, split: str) -> _Language:
+        return cls(
+            list(read_corpus(folder)),
+            list(read_query_rows(folder)),
+            read_qrels(folder, split),
+            read_exclusions(folder, split),
+        )
 
 
 def _in_every_language(qrels: Qrels, languages: Iterable[str]) -> Qrels:
@@ -140,6 +201,15 @@ def _in_every_language(qrels: Qrels, languages: Iterable[str]) -> Qrels:
         query: {f"{name}:{id_}": grade for name in languages for id_, grade in grades.items()}
         for query, grades in qrels.items()
     }
+
+
+def _excluded_anywhere(pairs: Mapping[str, JudgedSet]) -> dict[str, set[str]]:
+    """The pool's ids of all that the pairs with each language leave out, by query."""
+    out: dict[str, set[str]] = {}
+    for name, judged in pairs.items():
+        for query, ids in judged.excluded.items():
+            out.setdefault(query, set()).update(f"{name}:{id_}" for id_ in ids)
+    return out
 
 
 def _same_language(language: str) -> dict[str, Measure]:

@@ -6,9 +6,10 @@ benchmark's: it carries its count, and the missing are named.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,13 @@ FORMAT = "biencoder-benchmark-1"
 class TaskScore:
     """One task. ``score``: the plain mean over its splits and subsets, as a fraction.
 
-    scores: split to subset to fraction. prompts: what stood before the texts, by side (``query``,
-    ``document``, or ``text`` where a task has no sides). counts: texts, tokens, how many texts were
-    cut or hardly readable; empty where another run had counted them. seconds: encoding and scoring.
+    scores: split to subset to fraction. metrics: all that is known, by our names (``recall@5``), each
+    the mean over splits and subsets. intervals, bm25: None where they were not measured. prompts:
+    what stood before the texts, by side (``query``, ``document``, or ``text`` where a task has no
+    sides). counts: texts, tokens, how many texts were cut or hardly readable; empty where another
+    run had counted them. seconds: encoding and scoring. data: which version of the texts, mteb's
+    revision or a folder's digest. mteb: the version that scored. conditions: of the run that
+    measured, as far as known.
     """
 
     name: str
@@ -33,10 +38,16 @@ class TaskScore:
     metric: str
     score: float
     scores: Mapping[str, Mapping[str, float]]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] | None = None
+    bm25: Mapping[str, Any] | None = None
     prompts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: float | None = None
     note: str = ""
+    data: str = ""
+    mteb: str = ""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +86,8 @@ class BenchmarkResult:
 
     means: first the whole, then by type of task, or by metric where one type has several.
     unavailable: tasks that were asked for and could not be had, with the reason. left_out: tasks of
-    the benchmark that were not asked for, with the reason.
+    the benchmark that were not asked for, with the reason. asked: benchmark or suite and its options,
+    by the names that the command line has for them. conditions: of the run that measured last.
     """
 
     benchmark: str
@@ -85,6 +97,7 @@ class BenchmarkResult:
     left_out: Mapping[str, str]
     means: tuple[Mean, ...]
     note: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -126,8 +139,31 @@ class BenchmarkResult:
             "unavailable": dict(self.unavailable),
             "left_out": dict(self.left_out),
             "counts": self.counts,
+            "asked": dict(self.asked),
             "conditions": dict(self.conditions),
         }
+
+    def record(self) -> dict[str, Any]:
+        """The summary for programs: it and each of its sets with the keys that a folder's result has."""
+        summary, model = self.summary(), dict(self.model)
+        metrics = {task.metric for task in self.tasks}
+        return summary | {
+            "metrics": {own_name(metric): self.mean for metric in metrics if len(metrics) == 1},
+            "intervals": None,
+            "bm25": None,
+            "tasks": [
+                {"dataset": task["name"], **task, "model": model} for task in summary["tasks"]
+            ],
+        }
+
+
+def own_name(metric: str) -> str:
+    """mteb's name of a measure as we write it.
+
+    >>> own_name("ndcg_at_10"), own_name("cosine_spearman")
+    ('ndcg@10', 'cosine_spearman')
+    """
+    return metric.replace("_at_", "@")
 
 
 def means(tasks: Sequence[TaskScore], expected: Mapping[str, tuple[str, str]]) -> tuple[Mean, ...]:
@@ -158,9 +194,26 @@ def _mean(group: str, names: Sequence[str], scores: Mapping[str, float]) -> Mean
     )
 
 
+def newest(conditions: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Those of the latest date; empty where there are none."""
+    return max(conditions, key=lambda each: str(each.get("date", "")), default={})
+
+
 def save_benchmark_result(result: BenchmarkResult, path: Path) -> None:
     """Write the summary, whole or not at all."""
     write_json(path, result.summary())
+
+
+def place_of_summary(plain: Path, model: Mapping[str, Any], asked: Mapping[str, Any]) -> Path:
+    """Where a summary goes: with a short hash where another thing's stands under the plain name."""
+    if not plain.exists():
+        return plain
+    earlier = load_benchmark_result(plain)
+    # Files of before `asked` was kept do not tell what was asked for.
+    if earlier.model == model and earlier.asked in ({}, asked):
+        return plain
+    what = json.dumps([model, asked], sort_keys=True)
+    return plain.with_stem(f"{plain.stem}-{hashlib.sha256(what.encode()).hexdigest()[:8]}")
 
 
 def load_benchmark_result(path: Path) -> BenchmarkResult:
@@ -185,6 +238,7 @@ def load_benchmark_result(path: Path) -> BenchmarkResult:
                 Mean(**{**row, "missing": tuple(row["missing"])}) for row in value["means"]
             ),
             note=value["note"],
+            asked=value.get("asked", {}),
             conditions=value["conditions"],
         )
     except (KeyError, TypeError) as error:
@@ -198,4 +252,7 @@ def is_benchmark_result(value: object) -> bool:
 
 def _task(row: dict[str, Any]) -> TaskScore:
     prompts = {side: tuple(texts) for side, texts in row["prompts"].items()}
-    return TaskScore(**{**row, "prompts": prompts})
+    intervals = row.get("intervals")
+    if intervals is not None:
+        intervals = {name: (low, high) for name, (low, high) in intervals.items()}
+    return TaskScore(**{**row, "prompts": prompts, "intervals": intervals})

@@ -13,8 +13,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biencoder.embedder.encoder import Encoder
 from biencoder.embedder.pages.page import Modality
@@ -25,6 +26,8 @@ from biencoder.evaluate.benchmark_result import (
     Unavailable,
     load_benchmark_result,
     means,
+    newest,
+    place_of_summary,
     save_benchmark_result,
 )
 from biencoder.evaluate.conditions import conditions
@@ -81,13 +84,15 @@ _ONE_SPLIT: dict[str, tuple[str, str]] = {
 class Plan:
     """What one mean is to be taken over. ``metric``: None for each task's main one.
 
-    given: scores that do not come from mteb. unavailable, left_out: known before the run.
+    asked: the benchmark or suite with its options, as `BenchmarkResult`. given: scores that do not
+    come from mteb. unavailable, left_out: known before the run.
     """
 
     title: str
     tasks: Sequence[AbsTask]
     expected: Mapping[str, tuple[str, str]]
     metric: str | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
     given: Sequence[TaskScore] = ()
     unavailable: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -132,8 +137,9 @@ def run_plan(
     model: MtebModel, plan: Plan, *, output: Path, tell: Tell | None = None
 ) -> BenchmarkResult:
     """Run the tasks of a plan and keep the summary up to date."""
-    path = result_path(output / "benchmarks", plan.title, _label(model))
-    counted = _counted_before(path, model)
+    plain = result_path(output / "benchmarks", plan.title, _label(model))
+    path = place_of_summary(plain, model.facts(), plan.asked)
+    counted = _counted_before(path)
     done, unavailable = list(plan.given), dict(plan.unavailable)
     result = _result(model, plan, done, unavailable)
     for task in plan.tasks:
@@ -157,11 +163,12 @@ def plan_benchmark(
 ) -> Plan:
     """Which tasks a benchmark has, and which of them are asked for."""
     require_mteb()
-    title, members = benchmark_tasks(name)
+    whole, members = benchmark_tasks(name)
+    title = whole
     left_out: dict[str, str] = {}
     if languages:
         members, left_out = _in_languages(members, languages)
-        title = f"{title}, languages {'+'.join(languages)}"
+        title = f"{whole}, languages {'+'.join(languages)}"
     kinds = {
         task.metadata.name: (str(task.metadata.type), str(task.metadata.main_score))
         for task in members
@@ -175,8 +182,18 @@ def plan_benchmark(
         title=title,
         tasks=[task for task in members if task.metadata.name not in left_out],
         expected=kinds,
+        asked=asked_of(benchmark=whole, languages=languages, tasks=tasks),
         left_out=left_out,
     )
+
+
+def asked_of(**options: str | Sequence[str] | None) -> dict[str, Any]:
+    """Those that were given, as plain values for JSON."""
+    return {
+        name: value if isinstance(value, str) else list(value)
+        for name, value in options.items()
+        if value
+    }
 
 
 def benchmark_names() -> list[str]:
@@ -252,18 +269,15 @@ def _result(
         left_out=plan.left_out,
         means=means(done, plan.expected),
         note=plan.note,
-        conditions=conditions(),
+        asked=plan.asked,
+        # Scores that stood already keep their date.
+        conditions=newest(each.conditions for each in done) or conditions(),
     )
 
 
-def _counted_before(path: Path, model: MtebModel) -> Mapping[str, TaskScore]:
-    """Tasks of an earlier summary of this very model: mteb's files do not hold our counts."""
-    if not path.exists():
-        return {}
-    earlier = load_benchmark_result(path)
-    if dict(earlier.model) != model.facts():
-        return {}
-    return {task.name: task for task in earlier.tasks}
+def _counted_before(path: Path) -> Mapping[str, TaskScore]:
+    """The tasks of an earlier summary: mteb's files do not hold our counts."""
+    return {task.name: task for task in load_benchmark_result(path).tasks} if path.exists() else {}
 
 
 def _line(outcome: TaskScore | Unavailable) -> str:
@@ -271,6 +285,8 @@ def _line(outcome: TaskScore | Unavailable) -> str:
         return f"{outcome.name}: unavailable: {outcome.reason}"
     cut = outcome.counts.get("cut", 0)
     told = f", {cut:,} of {outcome.counts['texts']:,} texts cut" if cut else ""
+    other = outcome.mteb and outcome.mteb != version("mteb")
+    told += f", scored by mteb {outcome.mteb}, not {version('mteb')}" if other else ""
     return f"{outcome.name}: {outcome.metric} {100 * outcome.score:.2f}{told}"
 
 

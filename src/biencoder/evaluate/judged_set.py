@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -28,6 +28,7 @@ _T = TypeVar("_T")
 
 SameId = Literal["auto", "drop", "keep"]
 Qrels = Mapping[str, Mapping[str, int]]
+ITSELF = "documents taken out because they are the query itself"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ class JudgedSet:
 
     queries: those with a relevant document, in the file's order. qrels: for these, all grades.
     excluded: documents that are taken out before ranking, by query. notes: what was found amiss, in
-    words, with its count.
+    words, with its count. reading: how it was read (`how_read`), for the result file; empty for what
+    was made in memory.
     """
 
     name: str
@@ -45,6 +47,7 @@ class JudgedSet:
     qrels: Qrels
     excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: Mapping[str, int] = field(default_factory=dict)
+    reading: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -111,7 +114,7 @@ def read_judged_set(
     for place in filter(None, (folder, queries_from)):
         if not place.is_dir():
             raise InputError(f"there is no folder {place}", hint="give a folder in BEIR layout")
-    return judge(
+    judged = judge(
         read_corpus(folder),
         read_query_rows(queries_from or folder),
         read_qrels(folder, split),
@@ -119,6 +122,15 @@ def read_judged_set(
         excluded=read_exclusions(folder, split),
         same_id=same_id,
     )
+    return replace(judged, reading=how_read(folder, split, same_id, queries_from))
+
+
+def how_read(
+    folder: Path, split: str, same_id: SameId, queries_from: Path | None = None
+) -> dict[str, str]:
+    """What was asked of a folder, as the command line says it; paths as they were given."""
+    reading = {"source": str(folder), "split": split, "same_id": same_id}
+    return reading if queries_from is None else reading | {"queries_from": str(queries_from)}
 
 
 def judge(
@@ -151,7 +163,7 @@ def judge(
         document = corpus.get(query)
         if document is not None and _is_the_query(document, text, same_id):
             out[query] |= {query}
-            notes["documents taken out because they are the query itself"] += 1
+            notes[ITSELF] += 1
     return JudgedSet(
         name=name,
         documents=tuple(corpus.values()),
@@ -167,6 +179,7 @@ def _judged(texts: Mapping[str, str], qrels: Qrels, notes: Counter[str]) -> dict
     notes["queries without a judgement, left out"] += sum(id_ not in qrels for id_ in texts)
     judged = {id_: text for id_, text in texts.items() if id_ in qrels}
     kept = {id_: text for id_, text in judged.items() if max(qrels[id_].values(), default=0) > 0}
+    notes["queries without text, judged as they are"] += sum(not t.strip() for t in kept.values())
     notes["queries without a relevant document, left out"] += len(judged) - len(kept)
     return kept
 

@@ -18,11 +18,18 @@ from biencoder.errors import InputError
 def rank(scores: Mapping[str, float]) -> list[str]:
     """Document ids in trec_eval's order: score descending, then id descending as a string.
 
-    Scores are compared as float32, so two that differ beyond that are a tie.
+    Scores are compared as float32, so two that differ beyond that are a tie. NaN has no place in
+    an order: InputError.
 
     >>> rank({"d1": 0.5, "d10": 0.5, "d9": 0.5, "d2": 0.7})
     ['d2', 'd9', 'd10', 'd1']
     """
+    for id_, score in scores.items():
+        if math.isnan(score):
+            raise InputError(
+                f"document {id_!r} has the score NaN, which no order holds",
+                hint="leave out what has no score",
+            )
     return sorted(scores, key=lambda id_: (np.float32(scores[id_]), id_), reverse=True)
 
 

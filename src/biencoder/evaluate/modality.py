@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.embedder.pages.page import MODALITIES, PAGE_MODEL, Modality
+from biencoder.embedder.pages.page import MODALITIES, PAGE_MODEL, Modality, PageReading
 from biencoder.errors import InputError
-
-if TYPE_CHECKING:
-    from biencoder.embedder.pages.side import PageSide
 
 
 def check_modality(modality: str, embedder: Encoder) -> None:
@@ -25,11 +22,11 @@ def check_modality(modality: str, embedder: Encoder) -> None:
         )
 
 
-def page_facts(side: PageSide) -> dict[str, Any]:
+def page_facts(pages: PageReading) -> dict[str, Any]:
     """What decides what a page model sees of a picture, for a result file."""
-    return {"max_tiles": side.config.max_tiles, "thumbnail": side.config.thumbnail}
+    return {"max_tiles": pages.max_tiles, "thumbnail": pages.thumbnail}
 
 
-def page_limit(side: PageSide, modality: Modality) -> int:
+def page_limit(pages: PageReading, modality: Modality) -> int:
     """Most tokens of a document of this kind."""
-    return int(getattr(side.limits, modality))
+    return int(getattr(pages.limits, modality))

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biencoder.embedder.pages.page import Modality
-from biencoder.evaluate.benchmark_result import TaskScore, Unavailable
+from biencoder.evaluate.benchmark_result import (
+    TaskScore,
+    Unavailable,
+    newest,
+    own_name,
+)
+from biencoder.evaluate.conditions import conditions
 from biencoder.evaluate.mteb_model import MtebModel
+from biencoder.evaluate.settings import MEASURES
 
 if TYPE_CHECKING:
     from mteb import ResultCache
@@ -43,7 +51,7 @@ def run_task(
     """Score a task, or read its score where mteb's files in ``folder`` hold all of it.
 
     metric: a key of mteb's scores instead of the task's main one. before: this task in an earlier
-    summary, for the counts. Scores are read from mteb's files, which round to six decimals, so that
+    summary, for counts and conditions, which mteb's files do not hold. Scores are read from mteb's files, which round to six decimals, so that
     a resumed run and a fresh one give the same number.
     """
     import mteb
@@ -68,8 +76,14 @@ def run_task(
         note = _COUNTED_IN_PART if stored is not None else ""
         return _score(task, model, cache, metric, note=note)
     score = _score(task, model, cache, metric, note=_COUNTED_BEFORE)
-    if isinstance(score, TaskScore) and before is not None:
-        return replace(score, counts=before.counts, prompts=before.prompts, note=before.note)
+    if isinstance(score, TaskScore) and before is not None and before.scores == score.scores:
+        return replace(
+            score,
+            counts=before.counts,
+            prompts=before.prompts,
+            note=before.note,
+            conditions=before.conditions or score.conditions,
+        )
     return score
 
 
@@ -100,6 +114,7 @@ def _run_aggregate(
         counts=dict(counts),
         prompts={side: tuple(texts) for side, texts in prompts.items()},
         note=next((part.note for part in done if part.note), ""),
+        conditions=newest([part.conditions for part in done]),
     )
 
 
@@ -219,26 +234,58 @@ def _score(
     """The score out of mteb's file: the plain mean over splits and subsets, none of them missing."""
     stored = cache.load_task_result(task.metadata.name, model.mteb_model_meta)
     assert stored is not None, "mteb keeps what it evaluates"
-    scores: dict[str, dict[str, float]] = {}
-    for split in task.eval_splits:
-        found = {entry["hf_subset"]: entry for entry in stored.scores.get(split, [])}
-        for subset in task.hf_subsets:
-            value = found.get(subset, {}).get(metric or "main_score")
-            if value is None or math.isnan(value):
+    wanted = metric or "main_score"
+    scores, metrics = _of_subsets(task, stored, wanted), {}
+    for split, subsets in scores.items():
+        for subset, value in subsets.items():
+            if math.isnan(value):
                 reason = f"mteb gave no {metric or 'main score'} for {split}, {subset}"
                 return Unavailable(name=task.metadata.name, reason=reason)
-            scores.setdefault(split, {})[subset] = float(value)
-    values = [value for subsets in scores.values() for value in subsets.values()]
+    main = metric or str(task.metadata.main_score)
+    for name in (main, *(measure.replace("@", "_at_") for measure in MEASURES)):
+        mean = _mean(scores if name == main else _of_subsets(task, stored, name))
+        if not math.isnan(mean):
+            metrics[own_name(name)] = mean
     fresh = note != _COUNTED_BEFORE
     notes = [note, _what_was_read(task, model)]
     return TaskScore(
         name=task.metadata.name,
         type=str(task.metadata.type),
-        metric=metric or str(task.metadata.main_score),
-        score=sum(values) / len(values),
+        metric=main,
+        score=_mean(scores),
         scores=scores,
+        metrics=metrics,
         prompts={side: tuple(texts) for side, texts in model.prompts.items()},
         counts=dict(model.counts) if fresh else {},
         seconds=stored.evaluation_time,
         note="; ".join(filter(None, notes)),
+        data=stored.dataset_revision or "",
+        mteb=stored.mteb_version or "",
+        conditions=conditions() if fresh else _told_by(stored),
     )
+
+
+def _of_subsets(task: AbsTask, stored: TaskResult, name: str) -> dict[str, dict[str, float]]:
+    """One score by split and subset, NaN where mteb gave none."""
+    scores: dict[str, dict[str, float]] = {}
+    for split in task.eval_splits:
+        found = {entry["hf_subset"]: entry for entry in stored.scores.get(split, [])}
+        for subset in task.hf_subsets:
+            value = found.get(subset, {}).get(name)
+            scores.setdefault(split, {})[subset] = math.nan if value is None else float(value)
+    return scores
+
+
+def _mean(scores: Mapping[str, Mapping[str, float]]) -> float:
+    values = [value for subsets in scores.values() for value in subsets.values()]
+    return sum(values) / len(values)
+
+
+def _told_by(stored: TaskResult) -> dict[str, Any]:
+    """What mteb's own file says of the run that measured: its version and, from newer ones, a date."""
+    told: dict[str, Any] = {}
+    if stored.mteb_version:
+        told["versions"] = {"mteb": stored.mteb_version}
+    if stored.date is not None:
+        told["date"] = stored.date.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return told

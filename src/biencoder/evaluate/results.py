@@ -40,9 +40,10 @@ class Result:
     ``BM25``. metrics: fractions, means over the judged queries, keyed as ``ndcg@10``. intervals:
     least and greatest value of the 95 % bootstrap interval under the same keys. model: name,
     fingerprint, prompts, dimensions, precision, dtype, max_tokens (for BM25 its tokens, k1, b).
-    data: digest, counts, and what was left out. settings: seed, split and the like. speed: seconds,
-    tokens, documents and queries per second, bytes per document. conditions: versions, machine,
-    date.
+    data: digest, counts, and what was left out. settings: measures, seed; of a set from a folder its
+    source (the path as given), split, same_id and queries_from; of an aligned one group,
+    query_language, document_language and, for the mixed pool, languages. speed: seconds, tokens,
+    documents and queries per second, bytes per document. conditions: versions, machine, date.
     """
 
     dataset: str
@@ -74,7 +75,9 @@ def result_path(folder: Path, dataset: str, system: str) -> Path:
 
 
 def save_result(result: Result, path: Path) -> None:
-    """Write both files; the summary comes last, so where it stands the queries stand too."""
+    """Write both files; the summary comes last, so where it stands these queries stand too."""
+    # A kill between the two files must not leave new queries beside old means.
+    path.unlink(missing_ok=True)
     lines = (json.dumps(asdict(query), ensure_ascii=False) + "\n" for query in result.queries)
     write_text(_beside(path), "".join(lines))
     write_json(path, result.summary())

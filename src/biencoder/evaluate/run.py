@@ -26,21 +26,17 @@ from biencoder.evaluate.bm25 import BM25
 from biencoder.evaluate.compressed import bytes_per_document, compress
 from biencoder.evaluate.conditions import conditions
 from biencoder.evaluate.exact import TopK, search
+from biencoder.evaluate.folder import read_folder
 from biencoder.evaluate.judged_set import JudgedSet
-from biencoder.evaluate.pages.page_set import PageSet, read_set
+from biencoder.evaluate.pages.page_set import PageSet
 from biencoder.evaluate.pages.system import PageSystem, PageWarning, failed_rows, system_for
-from biencoder.evaluate.results import (
-    Result,
-    load_result,
-    read_summary,
-    result_path,
-    save_result,
-)
+from biencoder.evaluate.results import Result, save_result
 from biencoder.evaluate.scoring import score_queries
 from biencoder.evaluate.settings import Settings
 from biencoder.evaluate.significance import bootstrap_intervals
+from biencoder.evaluate.standing import Thing, decisive, place_of, standing
 from biencoder.evaluate.systems import EmbedderSystem, System
-from biencoder.evaluate.vector_store import Encoded, encode_to_disk, remove_vectors
+from biencoder.evaluate.vector_store import Encoded, alone, encode_to_disk, remove_vectors
 from biencoder.types import Precision, Role
 
 BM25_NAME = "BM25"
@@ -74,7 +70,7 @@ def evaluate(
     if settings.bm25 is not None:
         # A wrong option or a missing package is told now, not when everything has been encoded.
         BM25([], **settings.bm25)
-    judged = data if isinstance(data, JudgedSet) else read_set(Path(data))
+    judged = data if isinstance(data, JudgedSet) else read_folder(Path(data))
     system = model if isinstance(model, System) else EmbedderSystem(model)
     system = system_for(system, judged, modality=settings.modality, dpi=settings.dpi)
     lexical = settings.bm25 is not None and _has_words(judged, system)
@@ -115,28 +111,26 @@ class _Run:
             for size in self.settings.dimensions or (system.dimensions[-1],)
             for precision in self.settings.precisions
         ]
-        wanted: dict[tuple[int, Precision], dict[str, Any]] = {
-            form: facts | {"dimensions": form[0], "precision": form[1]} for form in forms
-        }
-        paths = {form: self._path(folder, form_name(system, *form)) for form in forms}
-        stands = {form: self._standing(paths[form], model) for form, model in wanted.items()}
-        if None not in stands.values():
-            return [result for result in stands.values() if result is not None]
+        wanted = [
+            self._thing(
+                form_name(system, *form), facts | {"dimensions": form[0], "precision": form[1]}
+            )
+            for form in forms
+        ]
+        stands = [self._standing(folder, thing) for thing in wanted]
+        if None not in stands:
+            return [result for result in stands if result is not None]
         with self._vectors(system, facts, folder) as (queries, documents):
             return [
-                stands[form]
-                or self._judge_form(
-                    form_name(system, *form), model, queries, documents, paths[form]
-                )
-                for form, model in wanted.items()
+                result or self._judge_form(thing, queries, documents, folder)
+                for thing, result in zip(wanted, stands, strict=True)
             ]
 
     def bm25(self, folder: Path) -> Result:
         """The lexical baseline on the same set."""
         options = dict(self.settings.bm25 or {})
-        path = self._path(folder, BM25_NAME)
-        index = BM25([], **options)
-        stands = self._standing(path, {"name": BM25_NAME, **index.facts()})
+        thing = self._thing(BM25_NAME, {"name": BM25_NAME, **BM25([], **options).facts()})
+        stands = self._standing(folder, thing)
         if stands is not None:
             return stands
         with self.progress("BM25", len(self.judged.documents)) as advance:
@@ -156,8 +150,8 @@ class _Run:
             "documents/s": len(self.judged.documents) / (indexed - began),
             "queries/s": len(self.judged.queries) / (ended - indexed),
         }
-        model = {"name": BM25_NAME, **index.facts()}
-        return self._result(BM25_NAME, model, found, speed, {}, path)
+        thing = self._thing(BM25_NAME, {"name": BM25_NAME, **index.facts()})
+        return self._result(thing, found, speed, {}, folder)
 
     @contextmanager
     def _vectors(
@@ -170,26 +164,25 @@ class _Run:
         }
         if isinstance(system, PageSystem):
             inputs["document"] = system.documents
-        key = _key([dict(facts), self.judged.digest])
-        paths = {role: folder / ".vectors" / f"{key}-{role}.f32" for role in inputs}
-        with self.progress("queries", len(inputs["query"])) as advance:
-            queries = encode_to_disk(system, inputs["query"], "query", paths["query"], advance)
-        with self.progress("documents", len(inputs["document"])) as advance:
-            documents = encode_to_disk(
-                system, inputs["document"], "document", paths["document"], advance
-            )
-        yield queries, documents
-        for path in paths.values():
-            remove_vectors(path)
+        made_by = decisive(conditions()["versions"], facts)
+        key = _key([dict(facts), list(system.dimensions), self.judged.digest, made_by])
+        place = folder / ".vectors"
+        paths = {role: place / f"{key}-{role}.f32" for role in inputs}
+        with alone(place / f"{key}.lock"):
+            with self.progress("queries", len(inputs["query"])) as advance:
+                queries = encode_to_disk(system, inputs["query"], "query", paths["query"], advance)
+            with self.progress("documents", len(inputs["document"])) as advance:
+                documents = encode_to_disk(
+                    system, inputs["document"], "document", paths["document"], advance
+                )
+            yield queries, documents
+            for path in paths.values():
+                remove_vectors(path)
 
     def _judge_form(
-        self,
-        name: str,
-        model: Mapping[str, Any],
-        queries: Encoded,
-        documents: Encoded,
-        path: Path,
+        self, thing: Thing, queries: Encoded, documents: Encoded, folder: Path
     ) -> Result:
+        model = thing.model
         size, precision = model["dimensions"], model["precision"]
         cut = compress(queries.vectors, size, "float32").block(0, len(queries.vectors))
         stored = compress(documents.vectors, size, precision)
@@ -211,16 +204,15 @@ class _Run:
         }
         if failed:
             counts[_NO_PICTURE] = len(failed)
-        return self._result(name, model, found, speed, counts, path)
+        return self._result(thing, found, speed, counts, folder)
 
     def _result(
         self,
-        name: str,
-        model: Mapping[str, Any],
+        thing: Thing,
         found: TopK,
         speed: Mapping[str, float],
         counts: Mapping[str, int],
-        path: Path,
+        folder: Path,
     ) -> Result:
         queries = tuple(score_queries(self.judged, found, self.settings.functions()))
         names = list(self.settings.functions())
@@ -228,37 +220,32 @@ class _Run:
         intervals = bootstrap_intervals(values, seed=self.settings.seed)
         facts = self.judged.facts()
         result = Result(
-            dataset=self.judged.name,
-            system=name,
+            dataset=thing.dataset,
+            system=thing.system,
             metrics=dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
             intervals=dict(zip(names, intervals, strict=True)),
-            model=model,
+            model=thing.model,
             data={**facts, "notes": {**self.judged.notes, **counts}},
-            settings=self._settings(),
+            settings=thing.settings,
             speed=speed,
             conditions=conditions(),
             queries=queries,
         )
-        save_result(result, path)
+        save_result(result, place_of(folder, thing))
         return result
 
-    def _standing(self, path: Path, model: Mapping[str, Any]) -> Result | None:
-        """The result in ``path`` if it is of this model, these data and these settings."""
-        if not path.exists():
-            return None
-        stored = read_summary(path)
-        # Through JSON, so that tuples and lists compare equal.
-        asked = json.loads(json.dumps([model, self._settings()]))
-        same = [stored["model"], stored["settings"]] == asked
-        same = same and stored["data"]["digest"] == self.judged.digest
-        return load_result(path) if same else None
+    def _standing(self, folder: Path, thing: Thing) -> Result | None:
+        return standing(place_of(folder, thing), thing, conditions()["versions"])
 
-    def _settings(self) -> dict[str, Any]:
-        measures = list(self.settings.functions())
-        return {"measures": measures, "seed": self.settings.seed, **self.context}
-
-    def _path(self, folder: Path, name: str) -> Path:
-        return result_path(folder, self.judged.name, name)
+    def _thing(self, system: str, model: Mapping[str, Any]) -> Thing:
+        chosen = {"measures": list(self.settings.functions()), "seed": self.settings.seed}
+        return Thing(
+            dataset=self.judged.name,
+            system=system,
+            model=model,
+            settings={**chosen, **self.judged.reading, **self.context},
+            digest=self.judged.digest,
+        )
 
 
 def form_name(system: System, dimensions: int, precision: Precision) -> str:
@@ -277,8 +264,8 @@ def _speed(queries: Encoded, documents: Encoded) -> dict[str, float]:
         "tokens": float(queries.counts["tokens"] + documents.counts["tokens"]),
     }
     for name, encoded in (("queries/s", queries), ("documents/s", documents)):
-        if encoded.fresh:
-            speed[name] = encoded.fresh / encoded.seconds
+        if encoded.computed:
+            speed[name] = encoded.computed / encoded.seconds
     return speed
 
 

@@ -15,18 +15,20 @@ from pathlib import Path
 from biencoder.embedder.encoder import Encoder
 from biencoder.errors import InputError
 from biencoder.evaluate.benchmark_result import BenchmarkResult, TaskScore
-from biencoder.evaluate.benchmarks import Plan, TaskChoice, Tell, run_plan
+from biencoder.evaluate.benchmarks import Plan, TaskChoice, Tell, asked_of, run_plan
 from biencoder.evaluate.extra import require_mteb
 from biencoder.evaluate.judged_set import noted
 from biencoder.evaluate.mteb_model import MtebModel, Progress
-from biencoder.evaluate.mteb_prompts import Prompting
+from biencoder.evaluate.mteb_prompts import Prompting, task_prompt
 from biencoder.evaluate.results import Result
+from biencoder.evaluate.systems import EmbedderSystem
 
 METRIC = "recall_at_5"
+TEST = "test"
 _OWN_METRIC = "recall@5"
 
-JudgeFolder = Callable[[Path], Result]
-"""Judges the model on a folder in BEIR layout; the result holds ``recall@5``."""
+JudgeFolder = Callable[[EmbedderSystem, Path], Sequence[Result]]
+"""Judges a system on a folder in BEIR layout; its result, with ``recall@5``, comes first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +128,8 @@ def run_suite(
     """Judge a model on a suite; sets that cannot be had are named, and the mean says so.
 
     folders: BEIR folders by set, for what mteb does not have (TechQA) or cannot fetch here;
-    ``judge_folder`` judges them. The rest as `run_benchmark`.
+    ``judge_folder`` judges them, with the limit and the instruction that mteb's sets have here. The
+    rest as `run_benchmark`.
 
     Raises InputError for an unknown suite, or a folder for a set that the suite does not have.
     """
@@ -142,15 +145,18 @@ def run_suite(
         dimensions=dimensions,
         progress=progress,
     )
+    sets = {set_.name: set_ for set_ in suite.sets}
     given = [
-        _from_folder(set_, judge_folder(path)) for set_, path in folders.items() if judge_folder
+        _from_folder(name, judge_folder(_as_in_mteb(model, sets[name]), path))
+        for name, path in folders.items()
+        if judge_folder
     ]
     return run_plan(model, plan_suite(suite, given), output=output, tell=tell)
 
 
 def plan_suite(suite: Suite, given: Sequence[TaskScore] = ()) -> Plan:
     """The tasks behind a suite, without those that folders have given."""
-    there = {score.name for score in given}
+    there = {score.name: next(iter(score.scores)) for score in given}
     tasks, unavailable = [], {}
     expected: dict[str, tuple[str, str]] = {}
     for set_ in suite.sets:
@@ -164,11 +170,13 @@ def plan_suite(suite: Suite, given: Sequence[TaskScore] = ()) -> Plan:
             )
         else:
             tasks.append(set_.task.load())
+    split = next((split for split in there.values() if split != TEST), None)
     return Plan(
         title=f"suite {suite.name}",
         tasks=tasks,
         expected=expected,
         metric=METRIC,
+        asked=asked_of(suite=suite.name, folder=list(there), split=split),
         given=given,
         unavailable=unavailable,
         note="; ".join(filter(None, (suite.about, suite.differs))),
@@ -210,17 +218,47 @@ def _checked(folders: Mapping[str, Path], suite: Suite) -> Mapping[str, Path]:
     return folders
 
 
-def _from_folder(name: str, result: Result) -> TaskScore:
+def _as_in_mteb(model: MtebModel, set_: SuiteSet) -> EmbedderSystem:
+    """The model as mteb's sets of the same mean meet it: cut as early, told the same task."""
+    from mteb.abstasks import AbsTaskRetrieval
+    from mteb.types import PromptType
+
+    prompts = model.embedder.profile.prompts
+    if set_.task is not None:
+        task = set_.task.load().metadata
+        told = task_prompt(prompts, task, PromptType.query, prompting=model.prompting).instruction
+    elif prompts.instruction_template is not None and model.prompting == "family":
+        # What mteb says of a retrieval task that says nothing of itself.
+        told = AbsTaskRetrieval.abstask_prompt
+    else:
+        told = None
+    return EmbedderSystem(model.embedder, told)
+
+
+def _from_folder(name: str, results: Sequence[Result]) -> TaskScore:
+    result, *beside = results
     value = result.metrics[_OWN_METRIC]
-    prompts = result.model.get("prompts", {})
+    notes = (noted(what, count) for what, count in result.data.get("notes", {}).items())
     return TaskScore(
         name=name,
         type="Retrieval",
         metric=METRIC,
         score=value,
-        scores={"test": {"default": value}},
-        prompts={side: (text,) for side, text in prompts.items()},
+        scores={str(result.settings.get("split", TEST)): {"default": value}},
+        metrics=result.metrics,
+        intervals=result.intervals,
+        bm25=next((_baseline(lexical) for lexical in beside), None),
+        prompts={side: (text,) for side, text in result.model.get("prompts", {}).items()},
         seconds=result.speed.get("seconds"),
-        note=f"from the folder {result.dataset}; "
-        + "; ".join(noted(what, count) for what, count in result.data.get("notes", {}).items()),
+        note="; ".join((f"from the folder {result.dataset}", *notes)),
+        data=str(result.data.get("digest", "")),
+        conditions=result.conditions,
     )
+
+
+def _baseline(result: Result) -> dict[str, object]:
+    return {
+        "metrics": dict(result.metrics),
+        "intervals": dict(result.intervals),
+        "model": dict(result.model),
+    }

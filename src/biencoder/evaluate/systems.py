@@ -13,12 +13,16 @@ from biencoder.types import FloatArray, Role
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Vectors of neighbouring texts, float32, unit length, and what was counted on the way."""
+    """Vectors of neighbouring texts, float32, unit length, and what was counted on the way.
+
+    computed: how many of them were computed now, where others were known before; None for all.
+    """
 
     vectors: FloatArray
     tokens: int = 0
     cut: int = 0
     unreadable: int = 0
+    computed: int | None = None
 
 
 @runtime_checkable

@@ -47,14 +47,14 @@ class PageSystem(EmbedderSystem):
 
     def facts(self) -> Mapping[str, Any]:
         """As for texts, and what decides what is seen of a page."""
-        side = self.embedder.pages
-        assert side is not None, "a text model was told to read pages"
+        reading = self.embedder.pages
+        assert reading is not None, "a text model was told to read pages"
         return {
             **super().facts(),
             "name": self.embedder.profile.name,
-            "max_tokens": page_limit(side, self.modality),
+            "max_tokens": page_limit(reading, self.modality),
             "modality": self.modality,
-            **page_facts(side),
+            **page_facts(reading),
             "dpi": self.dpi,
             "pictures": self.judged.pictures,
         }

@@ -11,6 +11,7 @@ from biencoder.evaluate.report.markup import (
     foreign,
     joined,
     section,
+    short,
     table,
     td,
     th,
@@ -25,9 +26,10 @@ def benchmarks(material: Material) -> Section | None:
     if not material.benchmarks:
         return None
     names = unique(benchmark.benchmark for benchmark in material.benchmarks)
-    tables = [
-        _table(name, [b for b in material.benchmarks if b.benchmark == name]) for name in names
-    ]
+    tables: list[Html] = []
+    for name in names:
+        runs = [benchmark for benchmark in material.benchmarks if benchmark.benchmark == name]
+        tables += filter(None, (_table(name, runs), _origins(name, runs)))
     return section(
         "benchmarks",
         "Benchmarks",
@@ -66,6 +68,25 @@ def _table(name: str, runs: Sequence[BenchmarkResult]) -> Html:
     means = [td(str(_mean(run)), class_="number") for run in runs]
     rows.append(tr(th("mean of all tasks", scope="row", colspan=2), *means, class_="mean"))
     return table(joined([foreign(name), ", × 100"]), [head], rows)
+
+
+def _origins(name: str, runs: Sequence[BenchmarkResult]) -> Html:
+    """Which data and which mteb gave each score, and when; nothing where no file says it."""
+    rows = [
+        tr(
+            th(foreign(task.name), scope="row"),
+            td(foreign(model_name(run))),
+            td(short(task.data) if task.data else "–"),
+            td(foreign(task.mteb or "–")),
+            td(foreign(str(task.conditions.get("date", "–")))),
+        )
+        for run in runs
+        for task in run.tasks
+        if task.data or task.mteb or task.conditions
+    ]
+    head = tr(*map(th, ("Task", "Model", "Version of the data", "Scored by mteb", "Measured")))
+    caption = joined([foreign(name), ", where the scores come from"])
+    return table(caption, [head], rows) if rows else Html("")
 
 
 def _cell(run: BenchmarkResult, task: str) -> Html:

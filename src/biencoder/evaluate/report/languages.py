@@ -30,8 +30,7 @@ Pair: TypeAlias = tuple[str, str]
 Pairs: TypeAlias = Mapping[Pair, Entry]
 _REGIONS: dict[str, Callable[[Pair], bool]] = {
     "within a language": lambda pair: pair[0] == pair[1],
-    "across languages": lambda pair: pair[0] != pair[1] and pair[1] != MIXED,
-    "mixed pool": lambda pair: pair[1] == MIXED,
+    "across languages": lambda pair: pair[0] != pair[1] and not _is_pool(pair[1]),
 }
 
 
@@ -62,17 +61,30 @@ def languages(material: Material) -> Section | None:
 
 
 def _pairs(entries: Iterable[Entry], system: str) -> Pairs:
+    """One system's results by question language and by document language or pool."""
     return {
-        entry.languages: entry
+        (entry.languages[0], _pool(entry) or entry.languages[1]): entry
         for entry in entries
         if entry.system == system and entry.languages is not None
     }
 
 
+def _pool(entry: Entry) -> str:
+    """What the mixed pool of a result is of, as two pools have no mean; empty for a single language."""
+    if entry.languages is None or entry.languages[1] != MIXED:
+        return ""
+    members = entry.result.settings.get("languages") or ()
+    return f"{MIXED}: {', '.join(map(str, members))}" if members else MIXED
+
+
+def _is_pool(name: str) -> bool:
+    return name.split(":")[0] == MIXED
+
+
 def _heat_map(group: str, system: str, pairs: Pairs, metric: str) -> Html:
     asked = unique(query for query, _ in pairs)
     written = unique(document for _, document in pairs)
-    columns = [*(name for name in written if name != MIXED), *(n for n in written if n == MIXED)]
+    columns = sorted(written, key=_is_pool)
     head = [
         tr(td(class_="corner"), th("documents", colspan=len(columns), scope="colgroup")),
         tr(th("questions"), *(th(foreign(name), class_=_gap(name)) for name in columns)),
@@ -103,28 +115,39 @@ def _heat_cell(entry: Entry | None, query: str, document: str, metric: str) -> H
 
 
 def _gap(name: str) -> str | None:
-    return "mixed" if name == MIXED else None
+    return "mixed" if _is_pool(name) else None
 
 
 def _regions(group: str, systems: Sequence[str], entries: Sequence[Entry], metric: str) -> Html:
-    """Means over the pairs within a language, across languages, and over the mixed pools."""
+    """Means over the pairs within a language, across languages, and over each mixed pool."""
+    pools = unique(filter(None, map(_pool, entries)))
     head = tr(
         th("System"),
         *(th(name, class_="number") for name in _REGIONS),
-        th("First five in the question’s language", class_="number"),
+        *(
+            cell
+            for pool in pools
+            for cell in (
+                th(foreign(pool.replace(MIXED, "mixed pool", 1)), class_="number"),
+                th("First five in the question’s language", class_="number"),
+            )
+        ),
     )
     rows = []
     for system in systems:
         pairs = _pairs(entries, system)
-        chosen = [[e for pair, e in pairs.items() if inside(pair)] for inside in _REGIONS.values()]
-        shares = [e.result.metrics[_SAME] for e in pairs.values() if _SAME in e.result.metrics]
-        rows.append(
-            tr(
-                th(foreign(system), scope="row"),
-                *(_mean_cell([e.result.metrics[metric] for e in part]) for part in chosen),
-                td(f"{100 * sum(shares) / len(shares):.0f} %" if shares else "–", class_="number"),
+        cells = [
+            _mean_cell([e.result.metrics[metric] for pair, e in pairs.items() if inside(pair)])
+            for inside in _REGIONS.values()
+        ]
+        for pool in pools:
+            members = [entry.result.metrics for pair, entry in pairs.items() if pair[1] == pool]
+            shares = [metrics[_SAME] for metrics in members if _SAME in metrics]
+            cells.append(_mean_cell([metrics[metric] for metrics in members]))
+            cells.append(
+                td(f"{100 * sum(shares) / len(shares):.0f} %" if shares else "–", class_="number")
             )
-        )
+        rows.append(tr(th(foreign(system), scope="row"), *cells))
     return table(
         joined([foreign(group), f": means over the pairs, {metric_name(metric)} × 100"]),
         [head],
