@@ -17,7 +17,7 @@ from biencoder.config.family import PAGES_1B
 from biencoder.config.page_model import PageLimits
 from biencoder.embedder.fingerprint import fingerprint, identity
 from biencoder.embedder.pages.page import Page
-from biencoder.embedder.pages.side import PageSettings
+from biencoder.embedder.pages.settings import PageSettings
 from biencoder.embedder.profile import read_page_profile, read_profile
 from biencoder.embedder.reach import Reach, open_encoder
 from biencoder.errors import CheckpointError, ConfigError, InputError, TooLongError
@@ -99,7 +99,7 @@ def test_settings_are_for_a_model_here_not_for_a_server(original: Path) -> None:
         open_encoder(Reach(model="x", server="http://127.0.0.1:9"), settings=settings)
     found = open_encoder(Reach(model=str(original)), dtype="float32", settings=settings)
     assert found.pages is not None
-    assert found.pages.config.max_tiles == 2
+    assert found.pages.max_tiles == 2
 
 
 def test_tiles_thumbnail_and_limits_are_part_of_the_fingerprint(original: Path) -> None:

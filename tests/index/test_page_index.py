@@ -397,7 +397,7 @@ def test_an_index_loads_its_model_with_the_settings_that_made_it(
     index_folder(source, to, Options(model=str(made_pages.checkpoint()), workers=1, pages=pages))
     side = Index.open(to).embedder.pages
     assert side is not None
-    assert (side.config.max_tiles, side.config.thumbnail) == (1, False)
+    assert (side.max_tiles, side.thumbnail) == (1, False)
     assert side.limits.image_text == 100
     assert index_folder(source, to, Options(workers=1)).unchanged == 5
 

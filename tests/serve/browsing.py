@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from tests.serve import made_search
-from tests.serve.made_search import CountingEngine
+from tests.serve.made_search import QUESTION, CountingEngine
 
 from biencoder.serve.app import build_app
 
@@ -68,6 +68,20 @@ class Visit:
         for context in self.browser.contexts:
             context.close()
         assert self.complaints == []
+
+
+def ask(page: Page, question: str = QUESTION) -> None:
+    """Type a question, and wait for what is found."""
+    page.get_by_label("Your question").fill(question)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(FIRST)
+
+
+def wait_until_judged(page: Page, count: str) -> None:
+    """Until so many judgements are kept, and said so."""
+    page.wait_for_function(
+        "n => document.getElementById('judged-count').textContent === n", arg=count
+    )
 
 
 @contextmanager

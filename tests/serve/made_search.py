@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,13 +72,15 @@ def service(
     folders: Path | Sequence[Path],
     *,
     feedback: Path,
-    engines: Sequence[Any] = (),
+    engines: Sequence[Any] | None = None,
+    say: Callable[[str], None] = lambda line: None,
     **settings: Any,
 ) -> Service:
-    """A ready service of one index or several, without a model but for ``engines``."""
+    """A ready service of one index or several. engines: without them, the mini's."""
     places = [folders] if isinstance(folders, Path) else list(folders)
+    given = [CountingEngine()] if engines is None else engines
     searching = SearchService.open(
-        places, engines=[cast(Engine, engine) for engine in engines], feedback=feedback
+        places, engines=[cast(Engine, engine) for engine in given], feedback=feedback, say=say
     )
     return Service(
         settings=Settings(**settings), registry=Registry([]), searching=searching, state="ready"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -214,6 +217,71 @@ def test_a_stop_during_the_warm_up_is_not_undone_by_its_end() -> None:
     assert service.state == "draining"
 
 
+def test_a_model_that_has_failed_for_good_makes_the_process_one_to_start_again(
+    model: Embedder,
+) -> None:
+    engine = Engine(model)
+    with opened(Served("tiny", engine)) as wire:
+        assert wire.send("GET", "/v1/health/live").status_code == 200
+        engine._crashed(RuntimeError("a thread has ended"))
+        for path in ("/v1/health/live", "/ping"):
+            answer = wire.send("GET", path)
+            assert answer.status_code == 503
+            body = answer.json()
+            assert (body["object"], body["live"]) == ("health.response", False)
+            assert body["error"]["code"] == "not_ready"
+            assert "started again" in body["detail"]
+
+
+# --- What is held at once -----------------------------------------------------------------------
+
+
+def test_requests_are_refused_while_others_fill_what_may_be_held(wire: Wire) -> None:
+    whole = orjson.dumps(TEXT)
+    wire.service.bodies.most = 2 * len(whole) - 1
+
+    async def meet() -> tuple[httpx.Response, int, httpx.Response]:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield whole[:-1]
+            begun.set()
+            await go_on.wait()
+            yield whole[-1:]
+
+        transport = httpx.ASGITransport(wire.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            first = asyncio.create_task(client.post("/v1/embeddings", content=slow()))
+            await begun.wait()
+            refused = await client.post("/v1/embeddings", content=whole + b" ")
+            held = wire.service.bodies.held
+            go_on.set()
+            return refused, held, await first
+
+    refused, held, first = wire.runner.run(meet())
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "overloaded"
+    assert refused.headers["retry-after"] == "1"
+    assert held == len(whole) - 1
+    assert first.status_code == 200
+    assert wire.service.bodies.held == 0
+    assert wire.post(**TEXT).status_code == 200
+
+
+def test_what_gzip_unpacks_to_is_held_too(wire: Wire) -> None:
+    packed = gzip.compress(orjson.dumps(TEXT) + b" " * 10_000)
+    wire.service.bodies.most = 1000
+    headers = {"content-encoding": "gzip"}
+    assert wire.send("POST", "/v1/embeddings", content=packed, headers=headers).status_code == 429
+    assert wire.service.bodies.held == 0
+    wire.service.bodies.most = 20_000
+    assert wire.send("POST", "/v1/embeddings", content=packed, headers=headers).status_code == 200
+
+
+def test_many_of_the_largest_requests_may_be_held(wire: Wire) -> None:
+    assert wire.service.bodies.most == 16 * wire.service.settings.max_body_bytes
+
+
 # --- CORS ---------------------------------------------------------------------------------------
 
 
@@ -238,6 +306,38 @@ def test_a_named_origin_may_ask_and_its_question_whether_needs_no_key(model: Emb
         assert refused.headers["access-control-allow-origin"] == "https://a.example"
         stranger = wire.send("GET", "/v1/health/live", headers={"Origin": "https://b.example"})
         assert "access-control-allow-origin" not in stranger.headers
+
+
+def asking(**others: str) -> dict[str, str]:
+    """What a browser sends before it lets a page of ``a.example`` ask with openai's own client."""
+    return {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,x-stainless-lang",
+    } | {name.replace("_", "-"): value for name, value in others.items()}
+
+
+def test_a_named_origin_may_send_the_headers_of_its_client(model: Embedder) -> None:
+    settings = replace(QUIET, cors_origin="https://a.example")
+    with opened(Served("tiny", Engine(model)), settings=settings) as wire:
+        allowed = wire.send("OPTIONS", "/v1/embeddings", headers=asking(x_request_id="mine"))
+    assert allowed.status_code == 200
+    assert "x-stainless-lang" in allowed.headers["access-control-allow-headers"]
+    assert allowed.headers["x-request-id"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "other", [{"Origin": "https://b.example"}, {"Access_Control_Request_Method": "DELETE"}]
+)
+def test_a_no_to_a_browser_is_the_error_object(model: Embedder, other: dict[str, str]) -> None:
+    settings = replace(QUIET, cors_origin="https://a.example")
+    with opened(Served("tiny", Engine(model)), settings=settings) as wire:
+        answer = wire.send("OPTIONS", "/v1/embeddings", headers=asking(**other))
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["error"]["code"] == "cross_site"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert int(answer.headers["content-length"]) == len(answer.content)
 
 
 # --- Numbers and lines --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from biencoder.serve.body import read_body, read_json
+from biencoder.serve.body import MAX_VALUES, parse_object, read_body, read_json
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import Settings
 
@@ -106,6 +107,64 @@ def test_a_gzip_bomb_is_counted_unpacked() -> None:
     assert error.code == "body_too_large"
 
 
+def test_gzip_is_read_in_blocks_and_its_members_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[int] = []
+
+    class Counted:
+        """zlib's object, which copies all that follows a member."""
+
+        def __init__(self, form: int) -> None:
+            self._own = decompressobj(form)
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            given.append(len(data))
+            return self._own.decompress(data, most)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+    decompressobj = zlib.decompressobj
+    monkeypatch.setattr("biencoder.serve.body.zlib.decompressobj", Counted)
+    bomb = gzip.compress(b"", mtime=0) * 30_000
+    request = a_request(pieces(bomb), {"content-encoding": "gzip"})[0]
+    with pytest.raises(ApiError, match="more than 1024 gzip members") as caught:
+        asyncio.run(read_json(request, Settings()))
+    assert caught.value.code == "invalid_json"
+    assert len(given) <= 1024
+    assert sum(given) <= 1024 * 16 * 1024
+
+
+def test_gzip_of_many_members_is_read() -> None:
+    parts = [b'{"a": "', *[bytes([97 + n % 26]) * 3000 for n in range(500)], b'"}']
+    body = b"".join(map(gzip.compress, parts))
+    request = a_request(pieces(body), {"content-encoding": "gzip"})[0]
+    assert asyncio.run(read_json(request, Settings())) == orjson.loads(b"".join(parts))
+
+
+@pytest.mark.parametrize(
+    "packed", [b"[],", b"{},", b"1,", b'"",', b"[[[[", b'"', b"null,[", b'{"a":1},']
+)
+def test_a_body_of_too_many_values_is_refused_before_any_is_made(
+    packed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loads(body: bytes) -> object:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr("biencoder.serve.body.orjson.loads", loads)
+    body = b'{"input": [' + packed * (2 * MAX_VALUES + 2)
+    with pytest.raises(ApiError, match="more than 200,000 JSON values") as caught:
+        parse_object(body)
+    assert caught.value.code == "body_too_large"
+
+
+def test_what_stands_in_a_text_is_no_value() -> None:
+    texts = ["[{,:" * 400_000, '\\"' * 1000, '",[', "\\", "\\\\", '\\\\"[,']
+    value = {"input": texts * 2, "rest": ["a", "\\"] * 40_000}
+    assert parse_object(orjson.dumps(value)) == value
+
+
 @pytest.mark.parametrize("damage", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-9]])
 def test_damaged_gzip_is_no_json(damage: bytes) -> None:
     assert refused(damage, content_encoding="gzip").code == "invalid_json"
@@ -134,6 +193,20 @@ def test_a_slow_body_that_goes_on_is_read() -> None:
     waiting = iter(pieces(b"{", b'"a"', b":", b"1", b"}"))
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     assert asyncio.run(read_json(Request(scope, slow), SMALL)) == {"a": 1}
+
+
+def test_a_body_that_goes_on_for_ever_is_given_up() -> None:
+    async def drop_by_drop() -> Message:
+        await asyncio.sleep(0.01)
+        return next(drops)
+
+    drops = repeat({"type": "http.request", "body": b" ", "more_body": True})
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    settings = Settings(body_timeout=30.0, request_timeout=0.1)
+    with pytest.raises(ApiError, match="not whole after") as caught:
+        asyncio.run(read_body(Request(scope, drop_by_drop), settings))
+    assert caught.value.code == "request_timeout"
+    assert caught.value.headers == {"Connection": "close"}
 
 
 def test_a_client_that_goes_is_no_error_of_ours() -> None:

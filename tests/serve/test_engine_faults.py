@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from tests.serve.engines import Gate, at_the_door, served, texts_of, tokens_of, until
 
 from biencoder.embedder.embedder import Embedder
+from biencoder.serve.engine import step
 from biencoder.serve.engine.computing import ComputingThread
 from biencoder.serve.engine.engine import Embedded, Engine
 from biencoder.serve.errors import ApiError
@@ -157,6 +160,58 @@ def test_a_thread_that_dies_leaves_nobody_waiting(
         with pytest.raises(ApiError) as raised:
             await engine.embed(["the"], role="query")
         assert raised.value.code == "not_ready"
+
+    served(model, work)
+
+
+def test_a_fault_while_a_batch_is_made_ready_costs_nobody_the_engine(
+    model: Embedder, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    length = tokens_of(model, texts_of(20)[0])
+    failed: list[str] = []
+    packed = step._packed
+
+    def fail(*given: Any) -> Any:
+        if threading.current_thread().name.startswith("prepare"):
+            failed.append("once more where it is computed")
+            raise RuntimeError("pinned memory is used up")
+        return packed(*given)
+
+    monkeypatch.setattr(step, "_packed", fail)
+
+    async def work(engine: Engine) -> list[Embedded]:
+        first = asyncio.create_task(engine.embed(["the"], role="document"))
+        await until(lambda: len(gate.batches) == 1)
+        rest = [asyncio.create_task(engine.embed(texts_of(20), role="document")) for _ in range(3)]
+        await until(lambda: at_the_door(engine) == 3)
+        gate.open()
+        answers = await asyncio.gather(first, *rest)
+        assert engine.ready
+        return answers
+
+    answers = served(model, work, token_budget=length)
+    assert failed
+    expected = model.encode_documents(texts_of(20))
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer.vectors, expected, rtol=0, atol=1e-5)
+
+
+def test_a_fault_of_the_tokenizer_is_told_alike_where_a_short_text_is_read_at_once(
+    model: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(texts: list[str]) -> object:
+        raise Exception("the library knows no better type")
+
+    async def work(engine: Engine) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(model.tokenizer, "_encode_batch", fail)
+            with pytest.raises(ApiError) as raised:
+                await engine.embed(["the"], role="query")
+        assert raised.value.code == "engine_error"
+        assert raised.value.headers == {"x-should-retry": "false"}
+        await engine.embed(["the"], role="query")
+        assert engine.totals.failed == 1
+        assert engine.queued_tokens == 0
 
     served(model, work)
 

@@ -12,6 +12,7 @@ from tests.serve.engines import Gate, at_the_door, served, texts_of, tokens_of, 
 from biencoder.embedder.embedder import Embedder
 from biencoder.serve.engine.engine import Embedded, Engine
 from biencoder.serve.errors import ApiError
+from biencoder.types import Truncate
 
 
 def test_texts_of_a_caller_who_has_gone_cost_no_computing(model: Embedder, gate: Gate) -> None:
@@ -142,6 +143,31 @@ def test_a_request_that_turns_out_too_large_is_refused_after_it_is_read(
         await asyncio.gather(blocker, small)
 
     served(model, work, max_queued_tokens=60)
+
+
+@pytest.mark.parametrize("truncate", ["END", "START", "NONE"])
+def test_a_text_reserves_no_more_than_the_model_reads_of_it(
+    model: Embedder, gate: Gate, truncate: Truncate
+) -> None:
+    long = "river " * 50_000
+
+    async def work(engine: Engine) -> None:
+        blocker = asyncio.create_task(engine.embed(["the"], role="document"))
+        await until(lambda: len(gate.batches) == 1 and engine.queued_tokens == 0)
+        small = asyncio.create_task(engine.embed(["the"], role="document"))
+        await until(lambda: at_the_door(engine) == 1)
+        large = asyncio.create_task(engine.embed([long], role="document", truncate=truncate))
+        await until(lambda: large.done() or at_the_door(engine) == 2)
+        gate.open()
+        await asyncio.gather(blocker, small)
+        if truncate == "NONE":
+            with pytest.raises(ApiError) as raised:
+                await large
+            assert raised.value.code == "context_length_exceeded"
+        else:
+            assert (await large).tokens == 100
+
+    served(model, work, max_tokens=100, max_queued_tokens=200)
 
 
 def test_a_text_that_is_too_long_is_named_with_both_numbers(model: Embedder) -> None:

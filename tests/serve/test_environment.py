@@ -94,6 +94,15 @@ def test_variables_of_both_generations_of_nim(
     assert resolved.notices == ()
 
 
+def test_nims_served_name_stands_beside_other_aliases() -> None:
+    resolved = resolve({"aliases": ("ada=mini",)}, {"NIM_SERVED_MODEL_NAME": "nvidia/x"})
+    assert resolved.settings.aliases == (("ada", "mini"), ("nvidia/x", "mini"))
+    assert resolved.origins["aliases"] == "command line, NIM_SERVED_MODEL_NAME"
+    taken = {"BIENCODER_MODEL": "mini,1b", "BIENCODER_ALIAS": "nvidia/x=1b"}
+    named = settings(**taken, NIM_SERVED_MODEL_NAME="nvidia/x")
+    assert named.aliases == (("nvidia/x", "1b"),)
+
+
 def test_the_newer_name_of_nim_wins() -> None:
     environ = {"NIM_TRITON_MAX_SEQ_LENGTH": "100", "NIM_PIPELINE_MAX_SEQ_LEN": "200"}
     assert settings(**environ).max_tokens == 200

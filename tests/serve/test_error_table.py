@@ -21,6 +21,7 @@ ELSEWHERE = {
     "index_error",
     "cross_site",
     "headers_too_large",
+    "range_not_satisfiable",
     "host_not_allowed",
 }
 

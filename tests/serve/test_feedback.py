@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -22,6 +23,7 @@ from tests.serve.made_search import QUESTION
 from biencoder.errors import OutputError
 from biencoder.evaluate.judged_set import read_judged_set
 from biencoder.index.build import index_folder
+from biencoder.serve.search import feedback
 from biencoder.serve.search.feedback import FILE, Judgement, JudgementFile, judged_key
 
 ONE = Judgement(
@@ -147,6 +149,46 @@ def test_what_another_process_adds_is_seen_and_a_new_file_is_read_anew(tmp_path:
     assert [found.question for found in mine.standing().values()] == ["when?"]
 
 
+def test_no_search_waits_for_a_judgement_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = JudgementFile(tmp_path)
+    file.add(ONE)
+    writing, written = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> None:
+        writing.set()
+        assert written.wait(30)
+
+    monkeypatch.setattr(feedback, "sync_file", slow)
+    writer = threading.Thread(target=file.add, args=(replace(ONE, question="why?"),))
+    writer.start()
+    assert writing.wait(30)
+    reader = threading.Thread(target=file.standing)
+    reader.start()
+    reader.join(10)
+    waited = reader.is_alive()
+    written.set()
+    for thread in (writer, reader):
+        thread.join()
+    assert not waited
+
+
+def test_what_stands_is_copied_only_when_something_was_added(tmp_path: Path) -> None:
+    file = JudgementFile(tmp_path)
+    file.add(ONE)
+    before = file.standing()
+    assert file.standing() is before
+    file.add(replace(ONE, question="why?"))
+    assert (len(before), len(file.standing())) == (1, 2)
+    # Of a line that was cut off nothing is taken in.
+    with file.path.open("ab") as cut:
+        cut.write(b'{"time"')
+    after = file.standing()
+    assert file.standing() is after
+    assert len(after) == 2
+
+
 def _add_many(folder: Path, name: str) -> None:
     file = JudgementFile(folder)
     for number in range(50):
@@ -211,6 +253,42 @@ def test_no_other_site_judges_in_a_persons_name(client: TestClient) -> None:
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200)):
         answer = client.post("/v1/feedback", json=body, headers={"sec-fetch-site": site})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "site", "status"),
+    [
+        # Over plain http from another machine a browser says no more than its origin.
+        ("https://evil.example", "desk.lan:8000", None, 403),
+        ("http://desk.lan:9000", "desk.lan:8000", None, 403),
+        ("null", "desk.lan:8000", None, 403),
+        ("https://evil.example", "desk.lan:8000", "none", 403),
+        ("http://desk.lan:8000", "desk.lan:8000", None, 200),
+        ("http://Desk.lan:8000", "desk.LAN:8000", None, 200),
+        ("http://[::1]:8000", "[::1]:8000", None, 200),
+        # A proxy asks by the inner name: the browser vouches for it, or the person who named it.
+        ("https://desk.example", "127.0.0.1:8000", "same-origin", 200),
+        ("http://search.example:8080", "127.0.0.1:8000", None, 200),
+        # The site that was named as one whose pages may ask.
+        ("https://notes.example", "desk.lan:8000", "cross-site", 200),
+        # No browser.
+        (None, "desk.lan:8000", None, 200),
+    ],
+)
+def test_a_page_judges_only_at_the_address_it_came_from(
+    place: Path, tmp_path: Path, origin: str | None, host: str, site: str | None, status: int
+) -> None:
+    settings: Json = {"host": "0.0.0.0", "allowed_hosts": ("search.example",)}
+    settings |= {"cors_origin": "https://notes.example"}
+    served = made_search.service(place / "index", feedback=tmp_path, **settings)
+    with made_search.client(served) as client:
+        body = {"query": QUESTION, "passage": ask(client)[0]["id"], "grade": 1}
+        sent = {"origin": origin, "host": host, "sec-fetch-site": site}
+        headers = {name: value for name, value in sent.items() if value is not None}
+        answer = client.post("/v1/feedback", json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert status == 200 or answer.json()["error"]["code"] == "cross_site"
+    assert (tmp_path / FILE).exists() == (status == 200)
 
 
 def test_without_a_relevant_passage_there_is_nothing_to_take_away(client: TestClient) -> None:

@@ -6,44 +6,22 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.commands import run
-from tests.serve import made_search
-from tests.serve.browsing import CHROMIUM, DESKTOP, FIRST, PHONE, Visit, visiting
-from tests.serve.made_search import QUESTION, CountingEngine
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+from tests.serve.browsing import (
+    CHROMIUM,
+    DESKTOP,
+    FIRST,
+    PHONE,
+    Visit,
+    ask,
+    wait_until_judged,
+)
+from tests.serve.made_search import QUESTION
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium")
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Read, never write."""
-    return made_search.write_index(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def visit(browser: Browser, index: Path, tmp_path: Path) -> Iterator[Visit]:
-    with visiting(browser, index, tmp_path / "feedback", CountingEngine()) as made:
-        yield made
-
-
-def ask(page: Page, question: str = QUESTION) -> None:
-    page.get_by_label("Your question").fill(question)
-    page.keyboard.press("Enter")
-    page.wait_for_selector(FIRST)
-
-
-def wait_until_judged(page: Page, count: str) -> None:
-    page.wait_for_function(
-        "n => document.getElementById('judged-count').textContent === n", arg=count
-    )
 
 
 def test_a_question_is_asked_opened_judged_taken_away_and_evaluated(

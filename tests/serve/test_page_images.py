@@ -208,6 +208,16 @@ def test_metrics_and_metadata_tell_of_images(wire: Wire) -> None:
     infos = wire.send("GET", "/v1/metadata").json()["modelInfo"]
     assert infos[0]["modalities"] == ["text", "image", "text_image"]
     assert infos[1]["modalities"] == ["text"]
+    assert infos[0]["pages"] == {
+        "maxTiles": 6,
+        "thumbnail": True,
+        "tileSize": 64,
+        "maxTokens": {"query": 512, "text": 4096, "image": 2048, "text_image": 4096},
+        "maxImageBytes": 20 * 1024 * 1024,
+        "maxImagePixels": 50_000_000,
+        "maxBodyBytes": 32 * 1024 * 1024,
+    }
+    assert infos[1]["pages"] is None
     schema = wire.send("GET", "/openapi.json").json()["components"]["schemas"]["EmbeddingRequest"]
     assert schema["properties"]["modality"]["anyOf"][0]["enum"][:3] == [
         "text",

@@ -32,7 +32,8 @@ def refusal(answer: Any) -> tuple[int, str]:
     body = answer.json
     assert body["status"] == answer.status
     assert body["object"] == "error"
-    assert isinstance(body["request_id"], str)
+    assert answer.headers["content-type"] == "application/json"
+    assert body["request_id"] == answer.headers["x-request-id"]
     return answer.status, body["error"]["code"]
 
 
@@ -142,6 +143,134 @@ def test_what_is_no_http_gets_the_error_object_too(model: Embedder, noise: bytes
         await serves(site)
 
     visiting(model, visit)
+
+
+# --- Another protocol ---------------------------------------------------------------------------
+
+# What the HTTP client of Java sends with every first request over plain HTTP.
+UPGRADE = (
+    "Connection: Upgrade, HTTP2-Settings",
+    "Upgrade: h2c",
+    "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+)
+CHUNKED = (
+    b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    + "".join(f"{line}\r\n" for line in UPGRADE).encode()
+)
+
+
+def wishing(declared: bool) -> bytes:
+    """A request for one vector that asks for HTTP/2 besides."""
+    body = embedding().partition(b"\r\n\r\n")[2]
+    if declared:
+        return post(body, *UPGRADE)
+    return CHUNKED + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+def test_a_request_that_asks_for_http_2_is_answered_as_the_one_it_is(
+    model: Embedder, declared: bool
+) -> None:
+    whole = wishing(declared)
+    head = whole.index(b"\r\n\r\n") + 4
+
+    async def visit(site: Site) -> None:
+        line = await site.line()
+        # In one packet with the next, after its head, amid its body, amid its head.
+        for place in (0, head, head + 20, head - 1, 30):
+            await line.send(whole[:place])
+            await asyncio.sleep(0.01)
+            await line.send(whole[place:], embedding(), whole)
+            for _ in range(3):
+                assert (await line.answer()).status == 200
+        await serves(site)
+
+    visiting(model, visit)
+
+
+def test_an_upgrade_without_a_body_is_read_on_with_what_was_asked_after_it(
+    model: Embedder,
+) -> None:
+    wish = "\r\n".join(["GET /v1/version HTTP/1.1", "Host: localhost", *UPGRADE, "", ""]).encode()
+
+    async def visit(site: Site) -> None:
+        line = await site.line()
+        await line.send(wish * 50 + LIVE)
+        for _ in range(51):
+            assert (await line.answer()).status == 200
+        await line.send(wish.replace(b"Connection: Upgrade", b"Connection: close, Upgrade"))
+        assert (await line.answer()).headers["connection"] == "close"
+        assert await line.closed()
+
+    visiting(model, visit)
+
+
+def test_a_tunnel_is_refused(model: Embedder) -> None:
+    async def visit(site: Site) -> None:
+        answer = await site.ask(b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        assert refusal(answer) == (400, "invalid_request")
+        assert answer.headers["x-request-id"] == answer.json["request_id"]
+
+    visiting(model, visit)
+
+
+# --- Trailers -----------------------------------------------------------------------------------
+
+PLAIN_CHUNKED = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [b"a: " + b"v" * 100 + b"\r\n", b"v" * 100],
+    ids=["many trailers", "one trailer without end"],
+)
+@pytest.mark.parametrize("keys", [("k",), ()], ids=["after the answer", "before the answer"])
+def test_trailers_end_a_connection_once_they_are_larger_than_a_head_may_be(
+    model: Embedder, trailer: bytes, keys: tuple[str, ...]
+) -> None:
+    async def visit(site: Site) -> None:
+        line = await site.line()
+        await line.send(PLAIN_CHUNKED + b"2\r\n{}\r\n0\r\n" + (b"" if b":" in trailer else b"a: "))
+        if keys:
+            assert refusal(await line.answer()) == (401, "invalid_api_key")
+        kept = 0
+        try:
+            for _ in range(64):
+                await line.send(trailer * 160)
+                kept = max(kept, _kept(site))
+                await asyncio.sleep(0)
+        except ConnectionError:
+            pass
+        else:
+            raise AssertionError("a megabyte of trailers was taken")
+        assert kept < 100
+        assert not site.server.server_state.connections
+        if keys:
+            # One answer, and not another after it.
+            assert await line.closed()
+
+    visiting(model, visit, api_keys=keys)
+
+
+def _kept(site: Site) -> int:
+    connections: Any = site.server.server_state.connections
+    return max((len(one.headers or ()) for one in connections), default=0)
+
+
+def test_a_trailer_is_no_header(model: Embedder) -> None:
+    body = embedding().partition(b"\r\n\r\n")[2]
+    trailer = b"Authorization: Bearer k\r\nX-Request-Id: mine\r\n\r\n"
+
+    async def visit(site: Site) -> None:
+        line = await site.line()
+        await line.send(PLAIN_CHUNKED, b"%x\r\n%s\r\n0\r\n" % (len(body), body), trailer)
+        answer = await line.answer()
+        assert refusal(answer) == (401, "invalid_api_key")
+        assert answer.headers["x-request-id"] != "mine"
+        whole = PLAIN_CHUNKED + b"%x\r\n%s\r\n0\r\n" % (len(body), body) + trailer
+        assert refusal(await site.ask(whole)) == (401, "invalid_api_key")
+
+    visiting(model, visit, api_keys=("k",))
 
 
 # --- Bodies -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.commands import fails
-from tests.serve.engines import run, until
+from tests.serve.engines import Gate, run, until
 from tests.serve.running import PATIENCE, Process, process
 
 from biencoder.embedder.embedder import Embedder
@@ -55,11 +55,12 @@ async def load(running: Process, callers: int, answered: Counter[str]) -> None:
                 answered[str(answer.status_code)] += 1
                 if answer.status_code == 200:
                     assert len(answer.json()["data"]) == 4
+                    # Once: a second signal ends it at once.
+                    if answered["200"] == 3 * callers:
+                        running.popen.send_signal(signal.SIGTERM)
                 elif answer.status_code == 503:
                     assert answer.json()["error"]["code"] == "not_ready"
                     assert int(answer.headers["retry-after"]) >= 1
-                if answered["200"] == 3 * callers:
-                    running.popen.send_signal(signal.SIGTERM)
 
     # A connection for each request: a kept one may be closed just while a request is written to it.
     limits = httpx.Limits(max_keepalive_connections=0)
@@ -205,6 +206,29 @@ def test_the_second_signal_ends_it_at_once(model: Embedder) -> None:
     began = time.monotonic()
     running_here(model, visit, drain_timeout=1000.0)
     assert time.monotonic() - began < 10
+
+
+def test_the_second_signal_does_not_wait_for_what_is_computed(
+    model: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(model.trunk.embed)
+    monkeypatch.setattr(model.trunk, "embed", gate)
+
+    async def visit(base: str, service: Service) -> None:
+        await until(lambda: service.ready)
+        _, writer = await held_open(base, BODY)
+        writer.write(BODY)
+        await until(lambda: bool(gate.batches))
+        signal.raise_signal(signal.SIGTERM)
+        await until(lambda: service.state == "draining")
+        signal.raise_signal(signal.SIGTERM)
+        writer.close()
+
+    began = time.monotonic()
+    running_here(model, visit, drain_timeout=1000.0)
+    taken = time.monotonic() - began
+    gate.open()
+    assert taken < 8
 
 
 class Unwarmed(Engine):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from tests.index import made_index
@@ -18,8 +20,10 @@ from tests.serve.made_search import QUESTION, CountingEngine
 import biencoder.serve
 from biencoder import Index
 from biencoder.errors import IndexDamagedError
+from biencoder.index.filters import And, Filter
 from biencoder.serve.app import build_app
-from biencoder.serve.search import served_index
+from biencoder.serve.search import asked, search, served_index
+from biencoder.serve.search.asked import read_filter
 from biencoder.serve.search.marks import parts, plain, shown
 from biencoder.serve.service import Service
 
@@ -153,6 +157,49 @@ def test_a_filter_that_cannot_be_is_refused_in_the_parsers_words(
     assert phrase in message
 
 
+def test_a_filter_of_too_many_conditions_is_refused_before_any_is_built(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(condition: object) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr(asked, "_condition", build)
+    condition = {"column": "year", "value": 1}
+    status, code, message = refused(client, query="x", filter=[condition] * 1001)
+    assert (status, code) == (400, "invalid_filter")
+    assert "1,001 conditions, more than 1,000" in message
+    lists = [{"column": "year", "operator": "in", "value": [1] * 5001}] * 2
+    status, code, message = refused(client, query="x", filter=lists)
+    assert (status, code) == (400, "invalid_filter")
+    assert "10,002 values, more than 10,000" in message
+
+
+def test_conditions_become_one_node_without_copies(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def join(*sides: object) -> None:
+        raise AssertionError("all before is copied for each condition")
+
+    monkeypatch.setattr(Filter, "__and__", join)
+    conditions = [{"column": "year", "operator": "!=", "value": number} for number in range(1000)]
+    found = read_filter(conditions, {"year": "integer"})
+    assert isinstance(found, And)
+    assert len(found.terms) == 1000
+
+
+def test_a_filter_is_read_beside_the_loop(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[str] = []
+
+    def read(*given: Any) -> None:
+        readers.append(threading.current_thread().name)
+
+    monkeypatch.setattr(search, "read_filter", read)
+    ask(client, filter="year > 2000", mode="lexical")
+    assert [name.split("_")[0] for name in readers] == ["search"]
+
+
 def test_a_hostile_value_is_only_a_value(client: TestClient) -> None:
     condition = {"column": "source", "operator": "=", "value": "x' OR '1'='1"}
     for mode in ("dense", "lexical"):
@@ -192,15 +239,6 @@ def test_the_served_model_answers_for_its_own_index_and_words_need_none(place: P
         assert engine.asked == [QUESTION]
 
 
-def test_an_index_whose_model_is_not_served_loads_it_itself(place: Path) -> None:
-    served = made_search.service(place / "index", feedback=place / "feedback")
-    with made_search.client(served) as client:
-        assert ask(client, mode="dense")["hits"][0]["heading"] == "Kettle > Reset the kettle"
-        status, code, message = refused(client, query="kettle " * 1400, mode="dense")
-        assert (status, code) == (400, "context_length_exceeded")
-        assert "more tokens than the model of this index reads" in message
-
-
 def test_a_newer_version_is_served_as_soon_as_it_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +274,8 @@ def test_a_damaged_index_says_so_and_names_no_place_of_the_machine(
 def test_too_many_searches_are_refused_and_told_when_to_come_back(place: Path) -> None:
     served = made_search.service(place / "index", feedback=place / "feedback")
     assert served.searching is not None
-    served.searching._inside = 10_000
+    served.searching._threads._places = threading.BoundedSemaphore(1)
+    served.searching._threads._places.acquire()
     with made_search.client(served) as client:
         answer = client.post("/v1/search", json={"query": "x", "mode": "lexical"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
@@ -255,6 +294,35 @@ def test_a_search_that_takes_too_long_ends(place: Path, monkeypatch: pytest.Monk
     with made_search.client(served) as client:
         status, code, _ = refused(client, query="x", mode="dense")
     assert (status, code) == (504, "timeout")
+
+
+def test_a_search_ends_with_its_client(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = CountingEngine()
+    ended: list[str] = []
+
+    async def never(*_: object, **__: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("the question is dropped")
+
+    monkeypatch.setattr(engine, "embed", never)
+    served = made_search.service(place / "index", feedback=place / "feedback", engines=[engine])
+    messages = iter(
+        [
+            {"type": "http.request", "body": b'{"query": "x", "mode": "dense"}'},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(messages)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": []}
+    assert served.searching is not None
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(search._search(served, served.searching, Request(scope, receive)))
+    assert ended == ["the question is dropped"]
 
 
 def test_two_indices_are_asked_by_name(place: Path) -> None:
@@ -331,6 +399,27 @@ def test_a_source_file_is_given_as_a_download_only(client: TestClient, place: Pa
     assert answer.content == (place / "sources/animals.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status", "code"),
+    [
+        ("bytes=999999-", 416, "range_not_satisfiable"),
+        ("lines=1-2", 400, "invalid_request"),
+        ("nonsense", 400, "invalid_request"),
+    ],
+)
+def test_a_range_that_a_file_does_not_have_is_refused_as_everything_is(
+    client: TestClient, wanted: str, status: int, code: str
+) -> None:
+    path = f"/v1/documents/{documents(client)['notes/bees.txt']['id']}/file"
+    answer = client.get(path, headers={"range": wanted})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    if status == 416:
+        assert answer.headers["content-range"] == "bytes */37"
+    part = client.get(path, headers={"range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"Bees")
+
+
 def test_no_file_outside_the_indexed_folder_is_ever_given(tmp_path: Path) -> None:
     index = made_search.write_index(tmp_path)
     secret = tmp_path / "secret.txt"
@@ -382,6 +471,16 @@ def test_the_page_runs_nothing_that_is_not_its_own(client: TestClient) -> None:
             client.get(f"/{path}", headers={"if-none-match": served.headers["etag"]}).status_code
             == 304
         )
+
+
+@pytest.mark.parametrize("state", ["starting", "draining"])
+def test_the_page_is_there_before_the_models_are(place: Path, state: Any) -> None:
+    served = made_search.service(place / "index", feedback=place / "feedback")
+    served.state = state
+    with made_search.client(served) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/web/app.js").status_code == 200
+        assert client.get("/v1/search").status_code == 503
 
 
 def test_the_page_needs_no_other_server_and_writes_no_html() -> None:

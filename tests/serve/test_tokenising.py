@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from tests import tiny
 from tests.serve.jobs import job
@@ -42,6 +43,15 @@ def test_requests_of_every_kind_share_one_call_and_keep_their_own_rules(model: E
         assert each.tokens == sum(map(len, expected.ids))
     assert list(refused) == [none]
     assert refused[none].param == "input[1]"
+
+
+def test_a_stream_of_queries_keeps_no_passage_from_being_read() -> None:
+    queries = [untokenized("q" * 50, role="query") for _ in range(9)]
+    old, new = untokenized("first", "second"), untokenized("later")
+    taken = slices_of([*queries, old, new], 100)
+    assert taken == [(queries[0], range(1)), (queries[1], range(1)), (old, range(1))]
+    old.ids.append(np.ones(3, np.int64))
+    assert slices_of([*queries, old, new], 100)[2:] == [(old, range(1, 2))]
 
 
 def test_all_that_waits_is_read_in_one_call_and_large_requests_in_several(
@@ -89,6 +99,7 @@ def test_all_that_waits_is_read_in_one_call_and_large_requests_in_several(
 
 def test_a_call_takes_queries_first_and_at_least_one_text() -> None:
     passage, query = untokenized("p" * 50, "q" * 50), untokenized("w" * 90, role="query")
-    assert slices_of([passage, query], 1) == [(query, range(1))]
+    assert slices_of([passage], 1) == [(passage, range(1))]
+    assert slices_of([passage, query], 1) == [(query, range(1)), (passage, range(1))]
     assert slices_of([passage, query], 100) == [(query, range(1)), (passage, range(1))]
     assert slices_of([passage], 51) == [(passage, range(2))]

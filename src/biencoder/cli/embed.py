@@ -78,7 +78,7 @@ def run(
         from biencoder.corpus.reader import Reader
         from biencoder.corpus.vector_files import vector_file
         from biencoder.drafts import check_file
-        from biencoder.embedder.pages.side import PageSettings
+        from biencoder.embedder.pages.settings import PageSettings
         from biencoder.embedder.reach import Reach, open_encoder
 
         check_file(output, new_parents=False)

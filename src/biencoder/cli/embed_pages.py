@@ -123,8 +123,8 @@ class PageRun:
         if pages is not None and self.modality != "text":
             seen = {
                 "dpi": self.sheets.dpi,
-                "max_tiles": pages.config.max_tiles,
-                "thumbnail": pages.config.thumbnail,
+                "max_tiles": pages.max_tiles,
+                "thumbnail": pages.thumbnail,
                 "limits": asdict(pages.limits),
             }
         return {

@@ -24,7 +24,7 @@ def run(
     ] = None,
     index: Annotated[
         list[Path] | None,
-        typer.Option(help="An index: search and its page; again for more, side by side."),
+        typer.Option(help="An index: search and its page, and its model; again for more."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Default: 127.0.0.1; 0.0.0.0 for all.")] = None,
     port: Annotated[int | None, typer.Option(help="Default: 8000; 0 for any free one.")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from biencoder.embedder.encoder import Encoder, Window
 from biencoder.embedder.notices import TruncationWarning, UnreadableWarning
 from biencoder.errors import InputError
 from biencoder.types import TRUNCATE, FloatArray, Truncate
+
+# None among them is an error that is told by its row.
+Texts: TypeAlias = Iterable[str] | Iterable[str | None]
 
 
 def check_call(texts: Iterable[object], truncate: Truncate) -> None:
@@ -27,7 +31,14 @@ def check_call(texts: Iterable[object], truncate: Truncate) -> None:
         raise InputError(f"truncate={truncate!r} is not one of {', '.join(TRUNCATE)}")
 
 
-def checked_texts(texts: Iterable[str] | Iterable[str | None]) -> Iterator[str]:
+def given_texts(texts: Texts | None) -> Texts:
+    """The texts of a call without images; raises InputError where there are none either."""
+    if texts is None:
+        raise InputError("there are neither texts nor images", hint="give a list of either")
+    return texts
+
+
+def checked_texts(texts: Texts) -> Iterator[str]:
     """The texts one by one; raises InputError for what is no string."""
     for row, text in enumerate(texts):
         if not isinstance(text, str):

@@ -14,7 +14,7 @@ from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
 from biencoder.config.family import MINI
 from biencoder.config.model import LlamaConfig
 from biencoder.config.page_model import PageLimits
-from biencoder.embedder.collect import check_call, join, similarity
+from biencoder.embedder.collect import check_call, given_texts, join, similarity
 from biencoder.embedder.device import Placement, place
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Origin, Window
@@ -23,10 +23,10 @@ from biencoder.embedder.hub import Source, locate
 from biencoder.embedder.loading import load_parts
 from biencoder.embedder.pages.asked import encode_images, page_stream
 from biencoder.embedder.pages.page import Modality, Page, PageWindow, modalities
-from biencoder.embedder.pages.side import PageSettings, PageSide
+from biencoder.embedder.pages.settings import PageSettings
+from biencoder.embedder.pages.side import PageSide
 from biencoder.embedder.profile import Profile
 from biencoder.embedder.stream import encode_stream
-from biencoder.errors import InputError
 from biencoder.models.llama import LlamaEncoder
 from biencoder.pages.pictures import Picture
 from biencoder.text.chunk import PASSAGE_TOKENS
@@ -214,10 +214,8 @@ class Embedder:
         """
         if images is not None:
             return encode_images(self, images, texts, dimensions, truncate)
-        if texts is None:
-            raise InputError("there are neither texts nor images", hint="give a list of either")
         stream = self.encode_stream(
-            texts, role="document", dimensions=dimensions, truncate=truncate
+            given_texts(texts), role="document", dimensions=dimensions, truncate=truncate
         )
         return join(stream, self, dimensions)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts
-from biencoder.embedder.pages.page import Modality, Page, PageWindow
+from biencoder.embedder.pages.page import Modality, Page, PageReading, PageWindow
+from biencoder.pages.pictures import Picture
 from biencoder.text.chunk import PASSAGE_TOKENS
 from biencoder.text.passages import PassageCutter
 from biencoder.types import FloatArray, Role, Truncate
 
 if TYPE_CHECKING:
-    from biencoder.embedder.pages.side import PageSide
     from biencoder.embedder.profile import Profile
 
 
@@ -80,8 +80,8 @@ class Encoder(Protocol):
         """What a document may be: ``text`` alone, or a page's image and both together too."""
 
     @property
-    def pages(self) -> PageSide | None:
-        """What reads page images, with its settings; None where only texts are read."""
+    def pages(self) -> PageReading | None:
+        """How page images are read; None where only texts are."""
 
     def fingerprint(self) -> str:
         """16 hex digits; two vectors may be compared only where these are equal."""
@@ -104,12 +104,16 @@ class Encoder(Protocol):
 
     def encode_documents(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str] | Iterable[str | None] | None = None,
         *,
+        images: Iterable[Picture | None] | None = None,
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
     ) -> FloatArray:
-        """Unit vectors of documents, float32, shape (n, dimensions), in the order given."""
+        """Unit vectors of documents, float32, shape (n, dimensions), in the order given.
+
+        images: alone, or one beside each text; InputError without ``pages``.
+        """
 
     def encode_stream(
         self,
@@ -132,4 +136,7 @@ class Encoder(Protocol):
         parts: bool = False,
         window_pages: int | None = None,
     ) -> Iterator[PageWindow]:
-        """Vectors of any number of pages, window by window in order; InputError without ``pages``."""
+        """Vectors of any number of pages, window by window in order; InputError without ``pages``.
+
+        parts: what each tile adds to the vector; a server does not tell it, so there an InputError.
+        """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biencoder.config.model import LlamaConfig
-from biencoder.embedder.pages.side import page_identity
+from biencoder.embedder.pages.settings import page_identity
 from biencoder.embedder.places import places, read_adapter
 from biencoder.errors import CheckpointError
 

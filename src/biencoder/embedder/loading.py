@@ -13,7 +13,8 @@ from biencoder.embedder.device import Placement
 from biencoder.embedder.hub import Source
 from biencoder.embedder.notices import PromptWarning, say_once, tell_licence
 from biencoder.embedder.pages.loading import load_page_side, read_page_config
-from biencoder.embedder.pages.side import PageSettings, PageSide
+from biencoder.embedder.pages.settings import PageSettings
+from biencoder.embedder.pages.side import PageSide
 from biencoder.embedder.places import Places, places, read_adapter
 from biencoder.embedder.profile import Profile, read_page_profile, read_profile
 from biencoder.errors import ConfigError, InputError

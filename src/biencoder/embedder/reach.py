@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.embedder.pages.side import AS_STATED, PageSettings
+from biencoder.embedder.pages.settings import AS_STATED, PageSettings
 from biencoder.errors import InputError
 
 

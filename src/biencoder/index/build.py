@@ -92,9 +92,9 @@ class Options:
 
     def open(self, facts: Facts | None = None) -> Encoder:
         """The model of this run. facts: as in `reach`; another model's settings are not this one's."""
-        same = facts is not None and self.model in (None, facts.model)
-        settings = self.pages.settings(facts if same else None)
-        return open_encoder(self.reach(facts), settings=settings)
+        reach = self.reach(facts)
+        same = facts is not None and reach.model == facts.model and not reach.server
+        return open_encoder(reach, settings=self.pages.settings(facts if same else None))
 
 
 def index_folder(
@@ -123,7 +123,10 @@ def index_folder(
     with writing(folder / LOCK, verb="index"):
         if not is_index(folder):
             create_layout(folder)
-        return _Run(take_over(folder), options, root, embedder, meter or silent).all()
+        run = _Run(take_over(folder), options, root, embedder, meter or silent)
+        # The run lets go of it in time.
+        del embedder
+        return run.all()
 
 
 @dataclass
@@ -153,6 +156,8 @@ class _Run:
                     tick=tick,
                 )
             tally = self._ingest(writer, plan, facts)
+            # What comes now needs memory, and no model.
+            self.embedder = None
             tally.unchanged = plan.unchanged
             tally.others = plan.others
             # Those of earlier runs too: a failure is told until it is mended.

@@ -71,8 +71,20 @@ class Facts:
     def cutting(self) -> str:
         """What decides where passages begin and end: part of every passage's id."""
         measured = f"/{self.lengths}" if self.lengths else ""
-        seen = f"/{self.modality}/{self.dpi}" if self.reads_pages else ""
-        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}{measured}{seen}"
+        return f"{self._made_by}{measured}{self._seen}"
+
+    @property
+    def page_cutting(self) -> str:
+        """As `cutting`, of a page read by its looks: no tokenizer measures where it ends."""
+        return f"{self._made_by}{self._seen}"
+
+    @property
+    def _made_by(self) -> str:
+        return f"{self.fingerprint}/{self.chunk_tokens}/{self.cutting_version}"
+
+    @property
+    def _seen(self) -> str:
+        return f"/{self.modality}/{self.dpi}" if self.reads_pages else ""
 
     @property
     def reads_pages(self) -> bool:

@@ -155,7 +155,11 @@ class Ingest:
         vectors_ND = np.concatenate([empty, *parts])
         used = {name for chunk in chunks for name in chunk.metadata}
         columns = {name: kind for name, kind in self.columns.items() if name in used}
-        return to_table(chunks, vectors_ND, self.facts.cutting, columns)
+        ids = [id_ for item in items for id_ in self._ids(item)]
+        return to_table(chunks, ids, vectors_ND, columns)
+
+    def _ids(self, item: Finished) -> Sequence[str]:
+        return item.pages or [chunk.id(self.facts.cutting) for chunk in item.chunks]
 
     def _count(self, good: Sequence[Finished], bad: Sequence[Finished]) -> None:
         self.tally.documents += len(good)

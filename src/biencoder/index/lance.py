@@ -28,12 +28,22 @@ def connect(folder: Path) -> Any:
     return lancedb.connect(folder)
 
 
+def give_back_memory() -> None:
+    """What was freed so far goes back to the system; glibc keeps it, 100 MB after 100,000 passages."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @cache
 def _limit_memory() -> None:
     # LanceDB reads it once, at its first scan; a value that the user has set stays.
     os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(_READ_AHEAD_BYTES))
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        # Other C libraries have no such call, and no such heaps.
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(_M_ARENA_MAX, _HEAPS)
+    mallopt = getattr(_libc(), "mallopt", None)
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, _HEAPS)
+
+
+def _libc() -> object:
+    """The C library; other than glibc they have neither such heaps nor calls about them."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None

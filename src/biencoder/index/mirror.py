@@ -31,6 +31,7 @@ from biencoder.errors import IndexDamagedError, OutputError
 from biencoder.index.dense import binary_codes, unit_prefix
 from biencoder.index.durable import files_below, sync_new
 from biencoder.index.facts import Facts
+from biencoder.index.lance import give_back_memory
 from biencoder.index.layout import TABLE
 from biencoder.index.rows import INNER, vectors_of
 from biencoder.index.store import Store
@@ -101,6 +102,7 @@ def make_mirror(folder: Path, store: Store, facts: Facts) -> Mirror:
 
     Raises OutputError where it cannot be written, IndexDamagedError where the table cannot be read.
     """
+    give_back_memory()
     place = folder / _name(facts, store.version)
     manifest = _manifest(folder, store.version)
     draft = folder / f".{place.name}.draft-{uuid.uuid4().hex}"

@@ -166,7 +166,8 @@ class Index:
     def page_shares(self, id_: str, query_D: FloatArray) -> PageShares | None:
         """What each tile of a page adds to its cosine with a question's unit vector.
 
-        None where the hit is no page, or how the model saw it can no longer be read.
+        None where the hit is no page, where a server made its vector (it does not tell the parts), or
+        where how the model saw it can no longer be read.
         """
         seen = self._snapshot.pages.seen(id_)
         return None if seen is None else page_shares(seen, query_D)

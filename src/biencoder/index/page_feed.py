@@ -99,7 +99,11 @@ class PageFeed:
         stream = cast(
             "Generator[PageWindow]",
             self._embedder.encode_pages(
-                pages, dimensions=self._facts.dimensions, truncate="END", parts=True
+                pages,
+                dimensions=self._facts.dimensions,
+                truncate="END",
+                # A server does not tell them: such a page is shown without its shares.
+                parts=not self._embedder.origin.server,
             ),
         )
         try:
@@ -150,7 +154,7 @@ class PageFeed:
             text=looks.text,
             embedded=looks.text,
         )
-        place = _Place(chunk, chunk.id(self._facts.cutting))
+        place = _Place(chunk, chunk.id(self._facts.page_cutting))
         seen = self._files.whole(place.id)
         if seen is not None and len(seen.vector_D) == self._facts.dimensions:
             place.vector_D, place.tokens, place.cut = seen.vector_D, seen.tokens, seen.cut
@@ -203,11 +207,10 @@ class PageFeed:
 
 
 def _seen(vector_D: FloatArray, detail: PageDetail) -> SeenPage:
-    assert detail.parts is not None, "parts were asked for"
     assert detail.grid is not None, "every page here has an image"
     return SeenPage(
         vector_D=np.ascontiguousarray(vector_D, dtype=np.float32),
-        parts_PD=detail.parts.astype(np.float16),
+        parts_PD=None if detail.parts is None else detail.parts.astype(np.float16),
         grid=detail.grid,
         thumbnail=detail.thumbnail,
         tokens=detail.tokens,

@@ -48,12 +48,12 @@ class SeenPage:
     """A page as the model saw it. vector_D: float32, of length 1.
 
     parts_PD: float16, shape (tiles [+ thumbnail] + 1, dimensions): what each tile, the thumbnail where
-    there is one, and all other tokens together add to the vector. tokens: as computed; cut: its text
-    lost some.
+    there is one, and all other tokens together add to the vector; None where a server made it, which
+    does not tell. tokens: as computed; cut: its text lost some.
     """
 
     vector_D: FloatArray
-    parts_PD: npt.NDArray[np.float16]
+    parts_PD: npt.NDArray[np.float16] | None
     grid: Grid
     thumbnail: bool
     tokens: int
@@ -106,7 +106,7 @@ class PageFiles:
         np.savez(
             file,
             vector=seen.vector_D,
-            parts=seen.parts_PD,
+            parts=np.empty((0, 0), np.float16) if seen.parts_PD is None else seen.parts_PD,
             facts=np.array(facts, dtype=np.int64),
             picture=np.frombuffer(_sha256(picture), dtype=np.uint8),
             id=np.frombuffer(bytes.fromhex(id_), dtype=np.uint8),
@@ -183,10 +183,11 @@ class PageFiles:
 def _parse(vector: Any, parts: Any, facts: Any, picture: Any) -> tuple[SeenPage, bytes]:
     """Raises ValueError for arrays that are none of a page."""
     columns, rows, thumbnail, tokens, cut = (int(value) for value in facts)
-    seen = SeenPage(vector, parts, Grid(columns, rows), bool(thumbnail), tokens, bool(cut))
+    known = parts if parts.size else None
+    seen = SeenPage(vector, known, Grid(columns, rows), bool(thumbnail), tokens, bool(cut))
     if (vector.dtype, parts.dtype) != (np.float32, np.float16) or vector.ndim != 1:
         raise ValueError("numbers of another kind")
-    if parts.shape != (columns * rows + thumbnail + 1, len(vector)):
+    if known is not None and parts.shape != (columns * rows + thumbnail + 1, len(vector)):
         raise ValueError("parts of another grid")
     return seen, picture.astype(np.uint8).tobytes()
 

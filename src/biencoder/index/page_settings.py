@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from biencoder.config.page_model import PageLimits
 from biencoder.embedder.encoder import Encoder
 from biencoder.embedder.pages.page import MODALITIES, PAGE_MODEL, Modality
-from biencoder.embedder.pages.side import PageSettings
+from biencoder.embedder.pages.settings import PageSettings
 from biencoder.embedder.reach import Reach, open_encoder
 from biencoder.errors import InputError
 from biencoder.reading.pdf_pages import DPI, check_dpi
@@ -95,9 +95,12 @@ def model_settings(facts: Facts) -> PageSettings:
 
 
 def open_index_model(facts: Facts, reach: Reach | None = None) -> Encoder:
-    """The model that made an index, with its settings; ``reach``: where it is to be had instead."""
+    """The model that made an index, with its settings; ``reach``: where it is to be had instead.
+
+    A server's model has the server's own settings; the fingerprint tells whether they are the same.
+    """
     reach = reach or facts.reach()
-    same = reach.model == facts.model
+    same = reach.model == facts.model and not reach.server
     return open_encoder(reach, settings=model_settings(facts) if same else PageSettings())
 
 
@@ -137,8 +140,8 @@ def _of_model(embedder: Encoder) -> dict[str, Any]:
         return {"thumbnail": False, **dict.fromkeys(names, 0)}
     limits = embedder.pages.limits
     return {
-        "max_tiles": embedder.pages.config.max_tiles,
-        "thumbnail": embedder.pages.config.thumbnail,
+        "max_tiles": embedder.pages.max_tiles,
+        "thumbnail": embedder.pages.thumbnail,
         "image_tokens": limits.image,
         "image_text_tokens": limits.image_text,
         "text_tokens": limits.text,

@@ -29,11 +29,13 @@ class PageShares:
     score: float
 
 
-def page_shares(seen: SeenPage, query_D: FloatArray) -> PageShares:
+def page_shares(seen: SeenPage, query_D: FloatArray) -> PageShares | None:
     """The shares of a question's cosine with a page; ``query_D`` is the question's unit vector.
 
-    Parts are kept in half precision; what that rounds away, some 0.001, is counted with the rest.
+    None where a server made the page's vector: it does not tell the parts. Parts are kept in half precision; what that rounds away, some 0.001, is counted with the rest.
     """
+    if seen.parts_PD is None:
+        return None
     query = query_D.astype(np.float64)
     score = float(seen.vector_D.astype(np.float64) @ query)
     shares = (seen.parts_PD[:-1].astype(np.float64) @ query).tolist()

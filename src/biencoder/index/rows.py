@@ -79,12 +79,15 @@ def schema(dimensions: int, columns: Mapping[str, ColumnType]) -> pa.Schema:
 
 
 def to_table(
-    chunks: Sequence[Chunk], vectors_ND: FloatArray, cutting: str, columns: Mapping[str, ColumnType]
+    chunks: Sequence[Chunk],
+    ids: Sequence[str],
+    vectors_ND: FloatArray,
+    columns: Mapping[str, ColumnType],
 ) -> pa.Table:
-    """Passages and their vectors, shape (n, dimensions), as rows."""
+    """Passages, their ids and their vectors, shape (n, dimensions), as rows."""
     shape = schema(vectors_ND.shape[1], columns)
     arrays = [
-        _column(name, chunks, vectors_ND, cutting, shape.field(name).type) for name in shape.names
+        _column(name, chunks, ids, vectors_ND, shape.field(name).type) for name in shape.names
     ]
     return pa.Table.from_arrays(arrays, schema=shape)
 
@@ -111,14 +114,18 @@ def checksum(vectors_ND: FloatArray, texts: Sequence[str]) -> str:
 
 
 def _column(
-    name: str, chunks: Sequence[Chunk], vectors_ND: FloatArray, cutting: str, kind: pa.DataType
+    name: str,
+    chunks: Sequence[Chunk],
+    ids: Sequence[str],
+    vectors_ND: FloatArray,
+    kind: pa.DataType,
 ) -> Any:
     match name:
         case "vector":
             flat = pa.array(np.ascontiguousarray(vectors_ND, dtype=np.float32).ravel())
             return pa.FixedSizeListArray.from_arrays(flat, vectors_ND.shape[1])
         case "id":
-            return pa.array([chunk.id(cutting) for chunk in chunks], kind)
+            return pa.array(ids, kind)
         case "words":
             return pa.array([words_of(chunk) for chunk in chunks], kind)
         case _ if name in CORE or name in INNER:

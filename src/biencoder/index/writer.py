@@ -22,6 +22,7 @@ import pyarrow as pa
 from biencoder.index import store as stores
 from biencoder.index.durable import disk_errors, sync_file, sync_new
 from biencoder.index.filter_check import ColumnType
+from biencoder.index.lance import give_back_memory
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Entry, FileEnd, Ledger, StoredFile
 from biencoder.index.page_files import PageFiles
@@ -140,6 +141,7 @@ class Writer:
 
     def finish(self) -> None:
         """The indices over all rows, old versions away: the run may report done."""
+        give_back_memory()
         if self.store.rows() and not self.store.words_complete():
             self.store.build_words()
             self.acknowledge()

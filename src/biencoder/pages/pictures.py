@@ -68,12 +68,19 @@ def open_picture(picture: Picture, limits: PictureLimits = PICTURE_LIMITS) -> Im
     if isinstance(picture, PilImage):
         _check_size(picture, "the image", limits)
         return _upright_rgb(picture, "the image")
+    return open_bytes(*read_bytes(picture, limits), limits)
+
+
+def read_bytes(
+    picture: str | Path | bytes, limits: PictureLimits = PICTURE_LIMITS
+) -> tuple[bytes, str]:
+    """The bytes of a picture's file, not yet looked at, and what messages call it."""
     if isinstance(picture, bytes):
-        return _decoded(picture, "the image", limits)
+        return picture, "the image"
     if isinstance(picture, str) and picture[:5].lower() == "data:":
-        return _decoded(data_url_bytes(picture, max_bytes=limits.max_bytes), "the image", limits)
+        return data_url_bytes(picture, max_bytes=limits.max_bytes), "the image"
     if isinstance(picture, str | Path):
-        return _decoded(_file_bytes(picture, limits), _shown(picture), limits)
+        return _file_bytes(picture, limits), _shown(picture)
     raise ImageError(
         f"an image cannot be a {type(picture).__name__}",
         hint="give a path, the bytes of a file, a data URL or a PIL image",
@@ -123,12 +130,13 @@ def _file_bytes(path: str | Path, limits: PictureLimits) -> bytes:
         raise ImageError(f"{name} cannot be opened: {reason}") from error
 
 
-def _decoded(data: bytes, name: str, limits: PictureLimits) -> Image:
+def open_bytes(data: bytes, name: str, limits: PictureLimits = PICTURE_LIMITS) -> Image:
+    """As `open_picture`, of a file's bytes; ``name``: what messages call it."""
     if not data:
         raise ImageError(f"{name} is empty")
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(name, limits.max_bytes)
-    found = _format_of(data)
+    found = format_of(data)
     if found not in limits.formats:
         allowed = ", ".join(limits.formats)
         what = (
@@ -149,7 +157,8 @@ def _decoded(data: bytes, name: str, limits: PictureLimits) -> Image:
     return _upright_rgb(image, name)
 
 
-def _format_of(data: bytes) -> Format | None:
+def format_of(data: bytes) -> Format | None:
+    """The format that a file's first bytes tell; None for none of those read here."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):

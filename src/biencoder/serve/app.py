@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biencoder.serve import openapi, side
+from biencoder.serve.cors import cors
 from biencoder.serve.embeddings import embeddings
 from biencoder.serve.errors import ApiError
 from biencoder.serve.service import Service
@@ -23,6 +23,10 @@ from biencoder.serve.tracing import Tracing
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+
+
+# It costs no work, and tells a person in its own words that the models are not ready.
+_PAGE = frozenset({"/", "/web/{file}"})
 
 
 def build_app(service: Service, traces: TracerProvider | None = None) -> Starlette:
@@ -34,7 +38,8 @@ def build_app(service: Service, traces: TracerProvider | None = None) -> Starlet
     if service.searching is not None:
         work += service.searching.routes(service)
     for route in work:
-        route.app = Gate(route.app, service)
+        if route.path not in _PAGE:
+            route.app = Gate(route.app, service)
     routes: list[BaseRoute] = [*work, *side.routes(service), *openapi.routes(service)]
     app = Starlette(
         routes=routes,
@@ -61,16 +66,7 @@ class Gate:
 
 def _middleware(service: Service, traces: TracerProvider | None) -> list[Middleware]:
     """From the outside in. A browser's question whether it may ask carries no key: CORS comes first."""
-    layers = [Middleware(Shell, service=service)]
-    if service.settings.cors_origin is not None:
-        cors = Middleware(
-            CORSMiddleware,
-            allow_origins=[service.settings.cors_origin],
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
-            expose_headers=["x-request-id", "retry-after"],
-        )
-        layers.insert(0, cors)
+    layers = [*cors(service.settings), Middleware(Shell, service=service)]
     if traces is not None:
         layers.insert(0, Middleware(Tracing, provider=traces))
     return layers

@@ -1,6 +1,7 @@
-"""A request's body: bounded while it is read, then parsed.
+"""A request's body: bounded while it is read, and in what it becomes, then parsed.
 
-Nothing of a body ever appears in a message: only where it breaks off being JSON.
+Parsing happens in the event loop whatever the size: orjson keeps Python's lock, so that a thread would
+stop all others too. What bounds it is the number of values, which is counted before. Nothing of a body ever appears in a message: only where it breaks off being JSON.
 """
 
 from __future__ import annotations
@@ -15,18 +16,30 @@ from starlette.requests import ClientDisconnect, Request
 from biencoder.serve.errors import ApiError
 from biencoder.serve.settings import Settings
 
+# Each value is an object to Python. The largest request that can be meant has some ten thousand, and
+# 32 MiB could spell sixteen million, which would stop the service for seconds.
+MAX_VALUES = 200_000
+_VALUES_PER_INPUT = 16
+# Below this a body cannot hold enough values to be worth the counting.
+_UNCOUNTED_BYTES = 64 * 1024
+
 _GZIP = 16 + zlib.MAX_WBITS
-# Above this many compressed bytes, unpacking would be felt by the other requests of the loop.
-_INLINE_GZIP = 16 * 1024
+# zlib copies what follows a member, so it is given no more than this at once.
+_GZIP_BLOCK = 16 * 1024
+# bgzip makes one of each 64 KiB.
+_GZIP_MEMBERS = 1024
 
 
 async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
     """The body as an object, whatever its Content-Type says.
 
+    Of ``settings``: request_timeout bounds the whole body's coming, body_timeout each pause in it.
+
     Raises ApiError (body_too_large, unsupported_encoding, request_timeout, invalid_json), or
     ClientDisconnect where the client has gone.
     """
-    return parse_object(await read_body(request, settings))
+    most_values = max(MAX_VALUES, _VALUES_PER_INPUT * settings.max_client_batch)
+    return parse_object(await read_body(request, settings), most_values)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
@@ -36,16 +49,21 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
-    body = await _receive(request, limit, settings.body_timeout)
+    body = await _receive(request, limit, settings)
     if not packed:
         return body
-    if len(body) <= _INLINE_GZIP:
-        return _unpack(body, limit)
-    return await asyncio.to_thread(_unpack, body, limit)
+    # However short it is, it may be long unpacked.
+    unpacked = await asyncio.to_thread(_unpack, body, limit)
+    holding = request.scope.get("state", {}).get("holding")
+    if holding is not None:
+        holding.add(len(unpacked))
+    return unpacked
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes, most_values: int = MAX_VALUES) -> dict[str, Any]:
     """JSON bytes to a dict; anything else is an ApiError that tells the place only."""
+    if len(body) > _UNCOUNTED_BYTES:
+        _check_values(body, most_values)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -55,29 +73,28 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-async def _receive(request: Request, limit: int, patience: float) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    more = True
-    while more:
+async def _receive(request: Request, limit: int, settings: Settings) -> bytes:
+    # One buffer: a body that comes byte by byte must not become as many objects.
+    body = bytearray()
+    clock = asyncio.get_running_loop().time
+    end = clock() + settings.request_timeout
+    while True:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout_at(min(clock() + settings.body_timeout, end)):
                 message = await request.receive()
         except TimeoutError:
-            raise ApiError(
-                "request_timeout",
-                f"No byte of the body came for {patience:g} seconds",
-                headers={"Connection": "close"},
-            ) from None
+            raise _too_slow(settings, whole=clock() >= end) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > limit:
+        piece: bytes = message.get("body", b"")
+        if len(body) + len(piece) > limit:
             raise _too_large(limit)
-        pieces.append(piece)
         more = message.get("more_body", False)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not more and not body:
+            return piece
+        body += piece
+        if not more:
+            return bytes(body)
 
 
 def _is_gzip(encoding: str) -> bool:
@@ -94,21 +111,45 @@ def _is_gzip(encoding: str) -> bool:
 def _unpack(body: bytes, limit: int) -> bytes:
     """Gzip members one after another; stops at the limit, so a bomb costs no more than a body."""
     pieces: list[bytes] = []
-    room = limit
-    while body:
+    room, place, members = limit, 0, 0
+    while place < len(body):
+        members += 1
+        if members > _GZIP_MEMBERS:
+            raise ApiError("invalid_json", f"The body has more than {_GZIP_MEMBERS} gzip members")
         member = zlib.decompressobj(_GZIP)
-        try:
-            piece = member.decompress(body, room + 1)
-        except zlib.error:
-            raise ApiError("invalid_json", "The body is not valid gzip") from None
-        if len(piece) > room:
-            raise _too_large(limit)
-        if not member.eof:
-            raise ApiError("invalid_json", "The gzip data of the body breaks off")
-        room -= len(piece)
-        pieces.append(piece)
-        body = member.unused_data
+        while not member.eof:
+            block = body[place : place + _GZIP_BLOCK]
+            if not block:
+                raise ApiError("invalid_json", "The gzip data of the body breaks off")
+            try:
+                piece = member.decompress(block, room + 1)
+            except zlib.error:
+                raise ApiError("invalid_json", "The body is not valid gzip") from None
+            if len(piece) > room:
+                raise _too_large(limit)
+            room -= len(piece)
+            place += len(block) - len(member.unused_data)
+            pieces.append(piece)
     return b"".join(pieces)
+
+
+def _check_values(body: bytes, most: int) -> None:
+    """Refuse a body of more values, keys among them; one that is no JSON is the parser's business."""
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    # Now each quote begins or ends a string, and what a string holds is no value.
+    values = plain.count(b'"') // 2
+    if values <= most:
+        outside = b"".join(plain.split(b'"')[::2])
+        values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+    if values > most:
+        raise ApiError("body_too_large", f"The body holds more than {most:,} JSON values")
+
+
+def _too_slow(settings: Settings, *, whole: bool) -> ApiError:
+    message = f"No byte of the body came for {settings.body_timeout:g} seconds"
+    if whole:
+        message = f"The body was not whole after {settings.request_timeout:g} seconds"
+    return ApiError("request_timeout", message, headers={"Connection": "close"})
 
 
 def _too_large(limit: int) -> ApiError:

@@ -16,6 +16,9 @@ from biencoder.embedder.fingerprint import digest, hash_file, identity
 from biencoder.embedder.profile import Profile
 from biencoder.serve.embeddings.names import Served
 from biencoder.serve.embeddings.wire import EMBEDDING_TYPES, MODALITIES, Modality
+from biencoder.serve.engine.engine import Engine
+from biencoder.serve.engine.pages import PageRoom
+from biencoder.serve.settings import Settings
 
 _APACHE = "https://www.apache.org/licenses/LICENSE-2.0"
 _LICENCE_PATTERNS = ("LICENSE*", "LICENCE*")
@@ -51,7 +54,7 @@ class Described:
         """The facts of one model; the second call costs nothing."""
         with self._lock:
             if served.id not in self._known:
-                self._known[served.id] = _read(served.engine.embedder)
+                self._known[served.id] = _read(_as_served(served.engine))
             return self._known[served.id]
 
 
@@ -93,7 +96,9 @@ def notice(profile: Profile) -> str:
     return " ".join(said)
 
 
-def metadata(served: Served, names: Sequence[str], facts: ModelFacts) -> dict[str, Any]:
+def metadata(
+    served: Served, names: Sequence[str], facts: ModelFacts, settings: Settings
+) -> dict[str, Any]:
     """One entry of ``modelInfo``. names: every name beside the id that a request may use."""
     embedder, engine = served.engine.embedder, served.engine
     profile = embedder.profile
@@ -108,6 +113,7 @@ def metadata(served: Served, names: Sequence[str], facts: ModelFacts) -> dict[st
         "nativeDimension": embedder.dimensions[-1],
         "embeddingTypes": list(EMBEDDING_TYPES),
         "modalities": list(modalities(served)),
+        "pages": None if engine.pages is None else _pages(engine.pages, settings),
         "prefixes": {"query": profile.prompts.query, "passage": profile.prompts.document},
         "pooling": embedder.config.pooling,
         "normalized": True,
@@ -123,6 +129,34 @@ def metadata(served: Served, names: Sequence[str], facts: ModelFacts) -> dict[st
 def modalities(served: Served) -> tuple[Modality, ...]:
     """What an input to a model may be, as the wire calls it."""
     return MODALITIES if served.engine.embedder.pages is not None else MODALITIES[:1]
+
+
+def _pages(room: PageRoom, settings: Settings) -> dict[str, Any]:
+    """How a page model reads pages here, and how large they may be sent."""
+    config, limits = room.side.config, room.side.limits
+    return {
+        "maxTiles": config.max_tiles,
+        "thumbnail": config.thumbnail,
+        "tileSize": config.tile_size,
+        "maxTokens": {
+            "query": min(config.query_tokens, limits.text),
+            "text": limits.text,
+            "image": limits.image,
+            "text_image": limits.image_text,
+        },
+        "maxImageBytes": room.pictures.max_bytes,
+        "maxImagePixels": room.pictures.max_pixels,
+        "maxBodyBytes": settings.max_body_bytes,
+    }
+
+
+def _as_served(engine: Engine) -> Embedder:
+    """The model with the limits of pages in force: where a text is cut, they decide the vector."""
+    if engine.pages is None:
+        return engine.embedder
+    served = engine.embedder.limited(engine.max_tokens)
+    served.pages = engine.pages.side
+    return served
 
 
 def manifest(models: Mapping[str, tuple[str | None, ModelFacts]]) -> str:

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,9 +79,13 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str]) -> Resolved:
             origins[name] = origin
     settings = Settings(**values)
     _check(settings)
-    if nim_values.served_name and "aliases" not in values:
-        settings = Settings(**values, aliases=((nim_values.served_name, settings.models[0]),))
-        origins["aliases"] = "NIM_SERVED_MODEL_NAME"
+    served = nim_values.served_name
+    if served and served not in dict(settings.aliases):
+        # Beside the others: who adds a name does not take this one away.
+        more = (*settings.aliases, (served, settings.models[0]))
+        settings = replace(settings, aliases=more)
+        given_by = [origins["aliases"]] if "aliases" in origins else []
+        origins["aliases"] = ", ".join([*given_by, "NIM_SERVED_MODEL_NAME"])
     return Resolved(settings=settings, origins=origins, notices=tuple(notices))
 
 

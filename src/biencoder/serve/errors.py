@@ -36,6 +36,7 @@ STATUS: dict[str, int] = {
     "index_conflict": 409,
     "body_too_large": 413,
     "unsupported_encoding": 415,
+    "range_not_satisfiable": 416,
     "overloaded": 429,
     "headers_too_large": 431,
     "engine_error": 500,

@@ -41,7 +41,12 @@ _EMBED = Operation(
 
 SIDE = (
     Operation(path="/v1/models", about="Served models.", gives="Models"),
-    Operation(path="/v1/health/live", about="Whether the process answers.", gives="Live"),
+    Operation(
+        path="/v1/health/live",
+        about="Whether the process can answer; 503: start it again.",
+        gives="Live",
+        refuses=(503,),
+    ),
     Operation(
         path="/v1/health/ready",
         about="Whether requests are taken.",
@@ -59,7 +64,7 @@ SIDE = (
     Operation(path="/v1/metrics", about="Numbers for Prometheus.", media="text/plain"),
     Operation(path="/metrics", about="As /v1/metrics.", media="text/plain"),
     Operation(path="/health", about="As /v1/health/ready.", gives="Ready", refuses=(503,)),
-    Operation(path="/ping", about="As /v1/health/live.", gives="Live"),
+    Operation(path="/ping", about="As /v1/health/live.", gives="Live", refuses=(503,)),
     Operation(path="/openapi.json", about="This document.", media=JSON),
     Operation(path="/docs", about="This document, to be read.", media="text/html"),
 )
@@ -91,10 +96,8 @@ _JUDGE = Operation(
 )
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 1000}
 SEARCH = (
-    Operation(path="/", about="The search page.", media="text/html", refuses=(503,)),
-    Operation(
-        path="/web/{file}", about="What the page loads.", media="text/plain", refuses=(404, 503)
-    ),
+    Operation(path="/", about="The search page.", media="text/html"),
+    Operation(path="/web/{file}", about="What the page loads.", media="text/plain", refuses=(404,)),
     _SEARCH,
     Operation(
         path="/v1/search",
@@ -125,7 +128,7 @@ SEARCH = (
         path="/v1/documents/{document}/file",
         about="The source file, where it still lies in the indexed folder.",
         media="application/octet-stream",
-        refuses=_INDEX,
+        refuses=(*_INDEX, 416),
         asks=_INDEX_NAME,
     ),
     Operation(

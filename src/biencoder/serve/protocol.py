@@ -1,7 +1,8 @@
 """What stands between a socket and the application: limits that uvicorn leaves open.
 
-A head has a largest size and a longest time; a body that nobody wants any more is read only so far;
-a client that does not take its answer is let go. Every refusal is the error object, here too.
+A head has a largest size and a longest time; a body that nobody wants any more is read only so far,
+and what follows it only so far too; a client that does not take its answer is let go. Every refusal is
+the error object, here too. A request that asks for another protocol is read as the HTTP/1.1 it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import uuid
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from biencoder.serve.errors import ApiError, error_body
@@ -32,8 +34,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_bytes = 0
+        self._in_message = False
         self._in_head = False
+        self._bodiless_bytes = 0
+        self._body_came = False
         self._dropped = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -55,38 +59,61 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a head are counted: an unfinished header lies in the parser, without a bound."""
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > self.max_head_bytes:
+        """Bytes that are no body are counted: unfinished headers lie in the parser, without a bound.
+
+        So are those after a body: what is unfinished there is a trailer.
+        """
+        self._unset_keepalive_if_required()
+        self._body_came = False
+        try:
+            self._feed(data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        if self._in_message and not self.transport.is_closing():
+            self._bodiless_bytes = 0 if self._body_came else self._bodiless_bytes + len(data)
+            if self._bodiless_bytes > self.max_head_bytes:
                 self._refuse(self._head_too_large())
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._head_bytes = 0
-        self._in_head = True
+        self._in_message = self._in_head = True
+        self._bodiless_bytes = 0
         self._dropped = 0
         self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the head; one that comes after the body could not be trusted, and is no header."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head = False
         self._forget(self._head_timer)
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.max_head_bytes:
             # Caught by the parser, which then asks for `send_400_response`.
             raise self._head_too_large()
-        super().on_headers_complete()
+        self._in_head = False
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """More of a body; of one that is already answered only so much is taken."""
+        self._body_came = True
         if self.cycle.response_complete:
             self._dropped += len(body)
             if self._dropped > self.max_dropped_bytes:
                 self.transport.close()
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._in_message = False
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn says to bytes that are no HTTP, as our error object."""
@@ -106,6 +133,40 @@ class BoundedProtocol(HttpToolsProtocol):
         """The client has taken what was waiting."""
         super().resume_writing()
         self._forget(self._stall_timer)
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Parse; a request that asks for another protocol is parsed once more without that wish.
+
+        The parser believes that the other protocol begins at once, and would take the body for it.
+        Clients of Java ask for HTTP/2 in this way with every first request.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as asked:
+                if self.parser.get_method() == b"CONNECT":
+                    self._refuse(
+                        ApiError("invalid_request", "This is no proxy: CONNECT is not taken")
+                    )
+                    return
+                data = memoryview(data)[asked.args[0] :]
+                head = self._head_without_upgrade()
+                self.parser = HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                wishes = [one.strip() for one in value.split(b",")]
+                value = b", ".join(one for one in wishes if one.lower() != b"upgrade")
+            if name != b"upgrade":
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _await_head(self) -> None:
         self._forget(self._head_timer)
@@ -134,12 +195,16 @@ class BoundedProtocol(HttpToolsProtocol):
         return ApiError("headers_too_large", f"The request's head is larger than {limit} bytes")
 
     def _refuse(self, error: ApiError) -> None:
-        body = error_body(error, uuid.uuid4().hex)
-        head = (
-            b"content-type: application/json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        )
-        self.transport.write(STATUS_LINE[error.status] + head + body)
+        """Say why, and close; a request whose answer has begun can be told nothing more."""
+        told = self._in_message and not self._in_head and self.cycle.response_started
+        if not told:
+            request_id = uuid.uuid4().hex
+            body = error_body(error, request_id)
+            head = (
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+                f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
         self.transport.close()
 
     @staticmethod

@@ -110,7 +110,7 @@ def build_service(settings: Settings, say: Callable[[str], None]) -> Service:
 
         engines = [served.engine for served in registry.served]
         service.searching = SearchService.open(
-            settings.index, engines=engines, feedback=settings.feedback
+            settings.index, engines=engines, feedback=settings.feedback, say=say
         )
     return service
 
@@ -226,6 +226,10 @@ async def _stop(
     if drained.done() and not drained.result():
         logger.warning("%d requests were not finished in time", service.in_flight)
     drained.cancel()
+    if server.force_exit:
+        await service.stop(0.0)
+        await serving
+        return
     left = max(0.5, deadline - time.monotonic())
     await service.stop(left)
     await server.close_door(listener)

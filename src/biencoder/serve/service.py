@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from biencoder.serve.bodies import BODIES_AT_ONCE, Bodies
 from biencoder.serve.metrics import Metrics
 from biencoder.serve.settings import Settings
 
@@ -31,6 +32,7 @@ class Service:
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self.bodies = Bodies(BODIES_AT_ONCE * self.settings.max_body_bytes)
         engines = [served.engine for served in self.registry.served]
         self.metrics.watch(
             queued_tokens=lambda: sum(engine.queued_tokens for engine in engines),
@@ -43,6 +45,11 @@ class Service:
         """Whether requests are taken, and every model can answer them."""
         engines = (served.engine for served in self.registry.served)
         return self.state == "ready" and all(engine.ready for engine in engines)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a model can answer nothing any more: only a new process helps."""
+        return any(served.engine.broken for served in self.registry.served)
 
     def enter(self) -> None:
         """A request has come."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from biencoder.serve.auth import Hosts, Keys
+from biencoder.serve.auth import Headers, Hosts, Keys
+from biencoder.serve.bodies import Holding
 from biencoder.serve.errors import ApiError, error_body
 from biencoder.serve.service import Service
 
@@ -39,16 +40,17 @@ def not_ready(service: Service) -> ApiError:
 
 
 class Arriving:
-    """The way in: knows whether a request's body has come to its end."""
+    """The way in: knows whether a request's body has come to its end, and counts its bytes."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, holding: Holding) -> None:
         self._receive = receive
+        self._holding = holding
         self.finished = False
 
     async def receive(self) -> Message:
-        """ASGI's receive."""
-        message = await self._receive()
-        self.finished = not message.get("more_body", False)
+        """ASGI's receive; raises ApiError overloaded where the service holds too much already."""
+        message = await self._next()
+        self._holding.add(len(message.get("body", b"")))
         return message
 
     async def drop_rest(self) -> None:
@@ -61,7 +63,12 @@ class Arriving:
         with suppress(TimeoutError):
             async with asyncio.timeout(_REST_SECONDS):
                 while not self.finished and dropped < _REST_BYTES:
-                    dropped += len((await self.receive()).get("body", b""))
+                    dropped += len((await self._next()).get("body", b""))
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self.finished = not message.get("more_body", False)
+        return message
 
 
 @dataclass(slots=True)
@@ -71,6 +78,7 @@ class Reply:
     send_on: Send
     request_id: str
     service: Service
+    holding: Holding
     began: float = field(default_factory=time.perf_counter)
     status: int = 0
     size: int = 0
@@ -80,6 +88,7 @@ class Reply:
         """ASGI's send."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.holding.release()
             headers = list(message.get("headers", ()))
             milliseconds = f"{(time.perf_counter() - self.began) * 1e3:.3f}"
             headers.append((b"x-request-id", self.request_id.encode()))
@@ -121,14 +130,16 @@ class Shell:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        reply = Reply(send, _request_id(scope), self.service)
-        scope.setdefault("state", {})["request_id"] = reply.request_id
+        holding = Holding(self.service.bodies)
+        reply = Reply(send, request_id(scope["headers"]), self.service, holding)
+        scope.setdefault("state", {}).update(request_id=reply.request_id, holding=holding)
         # A trailing slash is no other address; a redirect would lose the body of some clients.
         scope["path"] = scope["path"].rstrip("/") or "/"
         self.service.enter()
         try:
-            await self._answer(scope, Arriving(receive), reply)
+            await self._answer(scope, Arriving(receive, holding), reply)
         finally:
+            holding.release()
             self.service.leave()
             self._note(scope, reply)
 
@@ -178,8 +189,9 @@ class Shell:
             logger.log(level, "request", extra=facts | reply.said)
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
+def request_id(headers: Headers) -> str:
+    """The id that a client gave, where it may be one; else a new one."""
+    for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value.decode())
     return uuid.uuid4().hex

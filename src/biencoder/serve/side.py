@@ -32,7 +32,7 @@ def routes(service: Service) -> list[Route]:
     """Facts on the running service, each by GET."""
     described = Described()
     handlers: dict[str, Callable[..., Awaitable[Response]]] = {
-        "/v1/health/live": _live,
+        "/v1/health/live": partial(_live, service),
         "/v1/health/ready": partial(_ready, service),
         "/v1/models": partial(_models, service),
         "/v1/metadata": partial(_metadata, service, described),
@@ -42,7 +42,7 @@ def routes(service: Service) -> list[Route]:
         "/v1/metrics": partial(_metrics, service),
         "/metrics": partial(_metrics, service),
         "/health": partial(_ready, service),
-        "/ping": _live,
+        "/ping": partial(_live, service),
     }
     return [Route(path, handler) for path, handler in handlers.items()]
 
@@ -52,7 +52,10 @@ def json_answer(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status_code=status, media_type="application/json")
 
 
-async def _live(request: Request) -> Response:
+async def _live(service: Service, request: Request) -> Response:
+    """Whether the process can still serve: one whose model has failed is to be started again."""
+    if service.broken:
+        return _unwell(service, request, live=False)
     return json_answer({"object": "health.response", "message": "live", "live": True})
 
 
@@ -66,9 +69,13 @@ async def _ready(service: Service, request: Request) -> Response:
                 "status": "ready",
             }
         )
+    return _unwell(service, request, ready=False)
+
+
+def _unwell(service: Service, request: Request, **state: bool) -> Response:
     error = not_ready(service)
     body = orjson.loads(error_body(error, request.state.request_id))
-    answer = json_answer(body | {"object": "health.response", "ready": False}, error.status)
+    answer = json_answer(body | {"object": "health.response", **state}, error.status)
     answer.headers.update({"retry-after": error.headers["Retry-After"]})
     return answer
 
@@ -99,7 +106,7 @@ async def _metadata(service: Service, described: Described, request: Request) ->
     registry = service.registry
     facts = [await asyncio.to_thread(described.facts, one) for one in registry.served]
     infos = [
-        metadata(one, registry.names(one), known)
+        metadata(one, registry.names(one), known, service.settings)
         for one, known in zip(registry.served, facts, strict=True)
     ]
     first = registry.served[0]

@@ -84,11 +84,7 @@ class PageTokenizer:
         Raises TooLongError where the whole, or with ``END`` the picture alone, has more than ``limit``
         tokens, and InputError for ``START``: the beginning is the picture.
         """
-        if truncate == "START":
-            raise InputError(
-                'truncate="START" would cut the image, which stands before its text',
-                hint='use "END" (keep the beginning of the text) or "NONE"',
-            )
+        check_truncate(truncate)
         places = tiles * self.tokens_per_tile
         frame = len(self._head) + places + 1
         room = limit - frame
@@ -106,6 +102,15 @@ class PageTokenizer:
             (self._head, np.full(places, self._marks.context), [self._marks.end], words[:room])
         )
         return PageTokens(ids, len(self._head), places, counted, cut)
+
+
+def check_truncate(truncate: Truncate) -> None:
+    """Raise InputError for ``START`` and a document with an image."""
+    if truncate == "START":
+        raise InputError(
+            'truncate="START" would cut the image, which stands before its text',
+            hint='use "END" (keep the beginning of the text) or "NONE"',
+        )
 
 
 def _opening(text: TextTokenizer, prefix: str) -> IntArray:

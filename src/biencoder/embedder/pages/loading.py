@@ -10,7 +10,8 @@ from biencoder.config.dialects import read_json
 from biencoder.config.page_dialect import is_page_model, parse_page_config
 from biencoder.config.page_model import PageConfig, PageLimits
 from biencoder.embedder.device import Placement
-from biencoder.embedder.pages.side import PageSettings, PageSide
+from biencoder.embedder.pages.settings import PageSettings
+from biencoder.embedder.pages.side import PageSide
 from biencoder.embedder.profile import OWN_FILE, page_prompts
 from biencoder.errors import ConfigError
 from biencoder.models.page_checkpoint import load_page_model

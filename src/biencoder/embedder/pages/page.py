@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
+from biencoder.config.page_model import PageLimits
 from biencoder.errors import InputError, TooLongError
 from biencoder.pages.pictures import Picture
 from biencoder.pages.tiles import Grid
 from biencoder.types import FloatArray
-
-if TYPE_CHECKING:
-    from biencoder.embedder.pages.side import PageSide
 
 Modality: TypeAlias = Literal["text", "image", "image_text"]
 MODALITIES: tuple[Modality, ...] = ("text", "image", "image_text")
 PAGE_MODEL = "llama-nemotron-embed-vl-1b-v2"
 
 
-def modalities(pages: PageSide | None) -> tuple[Modality, ...]:
+class PageReading(Protocol):
+    """How a model reads pages, wherever it computes: what an index and a result hold of it."""
+
+    @property
+    def max_tiles(self) -> int:
+        """The most tiles of an image, its thumbnail not counted."""
+
+    @property
+    def thumbnail(self) -> bool:
+        """Whether the whole image follows its tiles."""
+
+    @property
+    def limits(self) -> PageLimits:
+        """Most tokens of a document, by what it is made of."""
+
+
+def modalities(pages: PageReading | None) -> tuple[Modality, ...]:
     """What a model's documents may be; ``pages`` is None for a text model."""
     return MODALITIES[:1] if pages is None else MODALITIES
 

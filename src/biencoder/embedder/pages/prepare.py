@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from biencoder.embedder.pages.cutting import Tiles
+from biencoder.embedder.pages.listed import check_page
 from biencoder.embedder.pages.page import Page, PageFailure
 from biencoder.embedder.pages.side import PageSide
 from biencoder.errors import InputError, TooLongError
@@ -29,8 +30,7 @@ def prepare_page(
 ) -> PreparedPage | PageFailure:
     """The page ready to be computed, or why it cannot be."""
     try:
-        if page.text is not None and not isinstance(page.text, str):
-            raise InputError(f"its text is a {type(page.text).__name__}, not a string")
+        check_page(page)
         if page.image is None:
             return PreparedPage(row, _text_alone(page.text, side, truncate), None)
         tiles = side.cut(open_picture(page.image))
@@ -49,10 +49,7 @@ def _with_image(tiles: int, text: str | None, side: PageSide, truncate: Truncate
 
 
 def _text_alone(text: str | None, side: PageSide, truncate: Truncate) -> PageTokens:
-    if text is None:
-        raise InputError(
-            "it has neither an image nor a text", hint="an empty string is a text; None is not"
-        )
+    assert text is not None, "a page has an image or a text"
     limit, pages = side.limits.text, side.tokenizer
     (read,) = pages.text.read([Wanted(text, pages.prefix, truncate)], max_tokens=limit)
     if read.over and truncate == "NONE":

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biencoder.batching.schedule import WINDOW_CHARACTERS, WINDOW_TEXTS, prefetch
+from biencoder.batching.schedule import prefetch
 from biencoder.embedder.device import Placement
 from biencoder.embedder.pages.compute import compute_pages
+from biencoder.embedder.pages.listed import page_windows
 from biencoder.embedder.pages.page import Page, PageDetail, PageFailure, PageWindow
 from biencoder.embedder.pages.prepare import PreparedPage, prepare_page
 from biencoder.embedder.pages.side import PageSide
-from biencoder.errors import InputError
 from biencoder.types import Truncate
 
 # On a CPU a page computes alone for a second or more, and its cores are busy with it; a GPU takes
@@ -90,28 +90,6 @@ def prepared_windows(
             )
 
         yield from prefetch(page_windows(pages, most=window_pages), prepare)
-
-
-def page_windows(pages: Iterable[Page], *, most: int) -> Iterator[tuple[int, list[Page]]]:
-    """Runs of pages with the row of their first: at most ``most`` images, and a text window's texts."""
-    window: list[Page] = []
-    images = characters = first_row = 0
-    for row, page in enumerate(pages):
-        if not isinstance(page, Page):
-            raise InputError(
-                f"page {row} is {type(page).__name__}, not a Page",
-                hint="write Page(image=..., text=...)",
-            )
-        length = len(page.text) if isinstance(page.text, str) else 0
-        full = images == most or len(window) == WINDOW_TEXTS
-        if window and (full or characters + length > WINDOW_CHARACTERS):
-            yield first_row, window
-            window, images, characters, first_row = [], 0, 0, row
-        window.append(page)
-        images += page.image is not None
-        characters += length
-    if window:
-        yield first_row, window
 
 
 def compute_window(

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from biencoder.batching.schedule import WINDOW_TEXTS, WindowTexts, windows
-from biencoder.embedder.collect import check_call, checked_texts, join, similarity
+from biencoder.embedder.collect import (
+    Texts,
+    check_call,
+    checked_texts,
+    given_texts,
+    join,
+    similarity,
+)
 from biencoder.embedder.dimensions import check_dimensions
 from biencoder.embedder.encoder import Origin, Window
-from biencoder.embedder.fingerprint import digest, hash_file
-from biencoder.embedder.hub import locate
 from biencoder.embedder.notices import tell_licence
+from biencoder.embedder.pages.listed import check_window, paired
 from biencoder.embedder.pages.page import PAGE_MODEL, Modality, Page, PageWindow, modalities
 from biencoder.embedder.profile import Profile
 from biencoder.embedder.remote.endpoint import PATIENT, Endpoint, Patience
+from biencoder.embedder.remote.in_flight import Job, one_window_ahead
 from biencoder.embedder.remote.key import read_key
+from biencoder.embedder.remote.measure import Measure, measure_by
+from biencoder.embedder.remote.pages import PageRoad, encode_images, page_stream
 from biencoder.embedder.remote.stated import Stated, read_stated
+from biencoder.embedder.remote.stated_pages import StatedPages
 from biencoder.embedder.remote.wire import Answer, Call, embed
 from biencoder.errors import InputError
+from biencoder.pages.pictures import Picture
 from biencoder.text.chunk import PASSAGE_TOKENS
-from biencoder.text.counting import BYTES_PER_TOKEN, ByteRule, TokenCounter
 from biencoder.text.passages import PassageCutter
-from biencoder.text.tokenizer import TextTokenizer
 from biencoder.text.truncate import head_of
 from biencoder.types import FloatArray, Role, Truncate
 
@@ -40,19 +45,6 @@ REQUEST_TEXTS = 64
 REQUEST_CHARACTERS = 128_000
 # Requests on their way at once: the server is never idle for want of one.
 PARALLEL = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """How passages are measured. max_tokens: the longest that the model surely reads, so measured.
-
-    described: what an index remembers of it, so that passages cut otherwise never get among its own.
-    """
-
-    counter: TokenCounter
-    max_tokens: int
-    described: str
-    tokenizer: str = ""
 
 
 def connect(
@@ -114,12 +106,13 @@ class RemoteEmbedder:
         return self.profile.max_tokens
 
     @property
-    def pages(self) -> None:
-        """Nothing: a server is sent texts only, whatever its model reads."""
+    def pages(self) -> StatedPages | None:
+        """How page images are read; None where only texts are, as far as the server tells."""
+        return self._stated.pages
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """What a document may be: a text."""
+        """What a document may be; the first alone for a text model."""
         return modalities(self.pages)
 
     def fingerprint(self) -> str:
@@ -157,20 +150,27 @@ class RemoteEmbedder:
 
     def encode_documents(
         self,
-        texts: Iterable[str],
+        texts: Texts | None = None,
         *,
+        images: Iterable[Picture | None] | None = None,
         dimensions: int | None = None,
         truncate: Truncate = "NONE",
     ) -> FloatArray:
-        """Unit vectors of documents, float32, shape (n, dimensions); as `encode_queries`."""
+        """Unit vectors of documents, float32, shape (n, dimensions); as `Embedder.encode_documents`.
+
+        Every image is opened here before any is sent; a blank text beside one is none.
+        """
+        if images is not None:
+            road = self._page_road(() if texts is None else texts, dimensions, truncate)
+            return encode_images(road, paired(images, texts, truncate))
         stream = self.encode_stream(
-            texts, role="document", dimensions=dimensions, truncate=truncate
+            given_texts(texts), role="document", dimensions=dimensions, truncate=truncate
         )
         return join(stream, self, dimensions)
 
     def encode_stream(
         self,
-        texts: Iterable[str],
+        texts: Texts,
         *,
         role: Role,
         dimensions: int | None = None,
@@ -182,8 +182,7 @@ class RemoteEmbedder:
 
         Raises as `Embedder.encode_stream`, and RemoteError where the server fails.
         """
-        check_call(texts, truncate)
-        size = check_dimensions(dimensions, self.dimensions, self.profile.name)
+        call = self._call(texts, role, dimensions, truncate)
         # Raises where the model takes none.
         self.profile.prompts.prefix(role, instruction)
         if instruction is not None and not self._stated.takes_instruction:
@@ -191,16 +190,8 @@ class RemoteEmbedder:
                 f"{self._endpoint.host} takes no instruction: it would drop it silently",
                 hint="only `biencoder serve` takes one",
             )
-        call = Call(
-            model=self._model,
-            role=role,
-            size=size,
-            # Said only where it is needed: some servers refuse the field for a model of one size.
-            dimensions=None if size == self.dimensions[-1] else size,
-            truncate=truncate,
-            instruction=instruction if role == "query" else None,
-            answers_as=self._stated.answers_as,
-        )
+        if role == "query":
+            call = replace(call, instruction=instruction)
         return self._windows(texts, call, window_texts)
 
     def encode_pages(
@@ -212,11 +203,18 @@ class RemoteEmbedder:
         parts: bool = False,
         window_pages: int | None = None,
     ) -> Iterator[PageWindow]:
-        """Refused: a server is sent texts only."""
-        raise InputError(
-            f"{self._endpoint.host} is sent texts only, no page images",
-            hint=f"load {PAGE_MODEL} on this machine for pages",
-        )
+        """Vectors of any number of pages, window by window in order; as `Embedder.encode_pages`.
+
+        What the server refuses is that page's failure. A blank text beside an image is none.
+        """
+        road = self._page_road((), dimensions, truncate)
+        check_window(window_pages)
+        if parts:
+            raise InputError(
+                f"{self._endpoint.host} does not tell what each tile adds to a page's vector",
+                hint="leave parts out, or load the model on this machine",
+            )
+        return page_stream(road, pages, window_pages)
 
     def similarity(self, queries: npt.ArrayLike, documents: npt.ArrayLike) -> FloatArray:
         """Cosine of every query with every document, float32, shape (queries, documents)."""
@@ -225,44 +223,52 @@ class RemoteEmbedder:
     @cached_property
     def _measure(self) -> Measure:
         # Questions need none: a tokenizer that must be fetched is fetched for documents.
-        return _measure(self._tokenizer, self.profile)
+        return measure_by(self._tokenizer, self.profile)
 
-    def _windows(
-        self, texts: Iterable[str], call: Call, window_texts: WindowTexts
-    ) -> Iterator[Window]:
-        """One window ahead is on its way while the caller has the one before."""
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="ask")
-        waiting: deque[tuple[int, list[Future[Answer]]]] = deque()
-        row = 0
-        try:
-            for window in windows(self._sendable(texts, call), max_texts=window_texts):
-                waiting.append((row, self._ask(pool, window, call, row, stop)))
-                row += len(window)
-                if len(waiting) > 1:
-                    yield _joined(*waiting.popleft())
-            while waiting:
-                yield _joined(*waiting.popleft())
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    def _call(self, texts: Texts, role: Role, dimensions: int | None, truncate: Truncate) -> Call:
+        check_call(texts, truncate)
+        size = check_dimensions(dimensions, self.dimensions, self.profile.name)
+        return Call(
+            model=self._model,
+            role=role,
+            size=size,
+            # Said only where it is needed: some servers refuse the field for a model of one size.
+            dimensions=None if size == self.dimensions[-1] else size,
+            truncate=truncate,
+            answers_as=self._stated.answers_as,
+            # The same: a text model needs none.
+            modality=None if self.pages is None else "text",
+        )
 
-    def _ask(
-        self,
-        pool: ThreadPoolExecutor,
-        window: list[str],
-        call: Call,
-        first_row: int,
-        stop: threading.Event,
-    ) -> list[Future[Answer]]:
-        asked, row = [], first_row
-        for part in windows(window, max_texts=REQUEST_TEXTS, max_characters=REQUEST_CHARACTERS):
-            asked.append(pool.submit(embed, self._endpoint, call, part, row, stop))
-            row += len(part)
-        return asked
+    def _page_road(self, texts: Texts, dimensions: int | None, truncate: Truncate) -> PageRoad:
+        if self.pages is None:
+            raise InputError(
+                f"{self.profile.name} at {self._endpoint.host} reads text only, as far as the server "
+                "tells",
+                hint=f"images need a page model ({PAGE_MODEL}) and a server that states it: "
+                "`biencoder serve`",
+            )
+        call = self._call(texts, "document", dimensions, truncate)
+        return PageRoad(endpoint=self._endpoint, call=call, reading=self.pages)
 
-    def _sendable(self, texts: Iterable[str], call: Call) -> Iterator[str]:
+    def _windows(self, texts: Texts, call: Call, window_texts: WindowTexts) -> Iterator[Window]:
+        def jobs(window: tuple[int, list[str]]) -> list[Job[Answer]]:
+            first_row, run = window
+            parts = windows(run, max_texts=REQUEST_TEXTS, max_characters=REQUEST_CHARACTERS)
+            return [
+                partial(embed, self._endpoint, call, part, row)
+                for row, part in _placed(parts, first_row)
+            ]
+
+        runs = _placed(windows(self._sendable(texts, call), max_texts=window_texts))
+        for (first_row, _), answers in one_window_ahead(runs, jobs, at_once=PARALLEL):
+            yield _joined(first_row, answers)
+
+    def _sendable(self, texts: Texts, call: Call) -> Iterator[str]:
         """The texts, of a book only as much as could matter."""
+        limit = self.max_tokens
+        if self.pages is not None and call.role == "query":
+            limit = min(limit, self.pages.query_tokens)
         for row, text in enumerate(checked_texts(texts)):
             if not text.strip():
                 raise InputError(
@@ -270,12 +276,17 @@ class RemoteEmbedder:
                     hint="leave it out",
                 )
             # An error tells the whole length; what is to be cut need not be sent.
-            whole = call.truncate == "NONE"
-            yield text if whole else head_of(text, self.max_tokens, call.truncate)
+            yield text if call.truncate == "NONE" else head_of(text, limit, call.truncate)
 
 
-def _joined(first_row: int, asked: list[Future[Answer]]) -> Window:
-    answers = [future.result() for future in asked]
+def _placed(runs: Iterable[list[str]], first_row: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Runs of texts with the row of their first."""
+    for run in runs:
+        yield first_row, run
+        first_row += len(run)
+
+
+def _joined(first_row: int, answers: Sequence[Answer]) -> Window:
     return Window(
         vectors=np.concatenate([answer.vectors for answer in answers]),
         first_row=first_row,
@@ -283,18 +294,3 @@ def _joined(first_row: int, asked: list[Future[Answer]]) -> Window:
         cut=sum(answer.cut for answer in answers),
         unreadable=(),
     )
-
-
-def _measure(tokenizer: str | Path | None, profile: Profile) -> Measure:
-    """The tokenizer that somebody names, else the rule of bytes, at which every passage surely fits."""
-    if tokenizer is None:
-        limit = profile.max_tokens // BYTES_PER_TOKEN
-        return Measure(ByteRule(), limit, f"{BYTES_PER_TOKEN} bytes a token")
-    folder = Path(tokenizer).expanduser()
-    if not (folder / "tokenizer.json").exists():
-        folder = locate(tokenizer, weights=False).folder
-    known = profile.member.config if profile.member else None
-    own = TextTokenizer.from_folder(folder, vocab_size=known.vocab_size if known else sys.maxsize)
-    named = str(folder.resolve()) if Path(tokenizer).expanduser().is_dir() else str(tokenizer)
-    described = f"tokenizer {digest({'tokenizer': hash_file(folder / 'tokenizer.json')})}"
-    return Measure(own, profile.max_tokens, described, named)

@@ -9,6 +9,7 @@ from biencoder.embedder.remote.reply import Reply, Said
 from biencoder.errors import (
     BiencoderError,
     DimensionError,
+    ImageError,
     InputError,
     RemoteError,
     TooLongError,
@@ -26,6 +27,20 @@ def refusal(reply: Reply, model: str, first_row: int) -> BiencoderError:
     The caller says of a model that is not served (`unknown_model`) which are.
     """
     said = reply.said()
+    cure = 'split it, or allow cutting with truncate="END" (keep the beginning) or "START"'
+    return _refusal(reply, said, model, _text(said, first_row), cure)
+
+
+def page_refusal(reply: Reply, model: str) -> BiencoderError:
+    """As `refusal`, for the one page of a request: whoever is told of it names the page."""
+    said = reply.said()
+    if said.code == "invalid_image":
+        return ImageError(f"{reply.host} refuses it: {said.message}")
+    cure = 'shorten its text, or allow cutting its end with truncate="END"; an image is never cut'
+    return _refusal(reply, said, model, "it", cure)
+
+
+def _refusal(reply: Reply, said: Said, model: str, what: str, cure: str) -> BiencoderError:
     if reply.status in (401, 403):
         return _no_entry(reply, said)
     if 300 <= reply.status < 400:
@@ -35,16 +50,13 @@ def refusal(reply: Reply, model: str, first_row: int) -> BiencoderError:
             hint="give that address itself, if you trust it",
         )
     if _TOO_LONG.search(said.message) or said.code == "context_length_exceeded":
-        return TooLongError(
-            f"{_text(said, first_row)} is too long for {model}: {said.message}",
-            hint='split it, or allow cutting with truncate="END" (keep the beginning) or "START"',
-        )
+        return TooLongError(f"{what} is too long for {model}: {said.message}", hint=cure)
     if said.code == "invalid_dimensions" or said.field == "dimensions":
         return DimensionError(f"{model} at {reply.host}: {said.message}")
     words = said.message or f"status {reply.status}, and no word about it"
     if reply.status in (400, 413, 415, 422):
         return InputError(
-            f"{reply.host} refuses {_text(said, first_row)}: {words}",
+            f"{reply.host} refuses {what}: {words}",
             hint="the server's limits, or its API, are others than expected",
         )
     return RemoteError(f"{reply.host} fails (status {reply.status}): {words}")

@@ -17,6 +17,13 @@ from biencoder.config.prompts import Prompts
 from biencoder.embedder.fingerprint import digest
 from biencoder.embedder.profile import Profile
 from biencoder.embedder.remote.endpoint import Endpoint
+from biencoder.embedder.remote.stated_pages import (
+    StatedPages,
+    pages_by_table,
+    read_pages,
+    tells_images_from_texts,
+)
+from biencoder.embedder.remote.values import count, text
 from biencoder.embedder.remote.wire import Answer, Call, embed, model_list
 from biencoder.errors import RemoteError
 from biencoder.types import ROLES
@@ -27,7 +34,6 @@ _PROBE = "Where do oxbow lakes come from?"
 _SAME = 0.9999
 # What nobody states is taken for this: nearly every embedding model reads so much.
 _MAX_TOKENS = 512
-_ANY = re.compile(r"(?s).*")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
@@ -35,7 +41,8 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 class Stated:
     """One model as its server tells of it. answers_as: the names that its answers may bear.
 
-    takes_instruction: whether the server knows the field; another would drop it silently.
+    takes_instruction: whether the server knows the field; another would drop it silently. pages: how it
+    reads page images, None where it reads texts only, as far as is known.
     """
 
     profile: Profile
@@ -43,6 +50,7 @@ class Stated:
     dtype: str
     takes_instruction: bool
     answers_as: frozenset[str]
+    pages: StatedPages | None = None
 
 
 def read_stated(endpoint: Endpoint, model: str) -> Stated:
@@ -90,14 +98,15 @@ def _from_entry(entry: dict[str, Any], host: str) -> Stated:
             "the server",
             replace(
                 _prompts(member),
-                query=_text(prefixes["query"]),
-                document=_text(prefixes["passage"]),
+                query=text(prefixes["query"]),
+                document=text(prefixes["passage"]),
             ),
             dimensions=_sizes(entry["dimensions"]),
-            max_tokens=_count(entry["maxSeqLength"]),
+            max_tokens=count(entry["maxSeqLength"]),
         )
         # It becomes part of file names.
-        fingerprint = _text(entry["fingerprint"], _FINGERPRINT)
+        fingerprint = text(entry["fingerprint"], _FINGERPRINT)
+        pages = read_pages(entry.get("pages"))
     except (KeyError, TypeError, ValueError) as error:
         raise RemoteError(
             f"{host} states odd things of {name!r} in /metadata: {type(error).__name__}: {error}",
@@ -109,25 +118,14 @@ def _from_entry(entry: dict[str, Any], host: str) -> Stated:
         dtype=str(entry.get("dtype") or "not stated"),
         takes_instruction=True,
         answers_as=frozenset({name}),
+        pages=pages,
     )
-
-
-def _text(value: object, pattern: re.Pattern[str] = _ANY) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"{value!r} is not as expected")
-    return value
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
     if not value:
         raise ValueError("no dimensions")
-    return tuple(sorted(map(_count, value)))
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{value!r} is no count")
-    return value
+    return tuple(sorted(map(count, value)))
 
 
 def _from_probes(
@@ -150,6 +148,9 @@ def _from_probes(
         dimensions=member.dimensions if member else (width,),
         max_tokens=min([limit, *limits]) if member else min(limits, default=limit),
     )
+    pages = pages_by_table(member, profile.max_tokens)
+    if pages is not None and not tells_images_from_texts(endpoint, model):
+        pages = None
     facts = {
         "served": member.id if member else answered,
         "dimensions": width,
@@ -162,6 +163,7 @@ def _from_probes(
         dtype="not stated",
         takes_instruction=False,
         answers_as=frozenset(probe.model for probe in probes),
+        pages=pages,
     )
 
 

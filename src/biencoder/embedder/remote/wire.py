@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from biencoder.embedder.remote.endpoint import Endpoint
 from biencoder.embedder.remote.refusals import refusal, unknown_model
 from biencoder.embedder.remote.reply import Reply
-from biencoder.errors import EncodingError, FingerprintError, RemoteError
+from biencoder.errors import BiencoderError, EncodingError, FingerprintError, RemoteError
 from biencoder.types import FloatArray, Role, Truncate
+
+WireModality: TypeAlias = Literal["text", "image", "text_image"]
 
 _INPUT_TYPES: dict[Role, str] = {"query": "query", "document": "passage"}
 # Vectors whose length is off by less than float32's own rounding stay as they came, to the bit.
@@ -28,6 +31,7 @@ class Call:
 
     size: how many numbers a vector must have, None where that is not known yet. dimensions: asked for,
     None for the full size. answers_as: the names under which the model may answer; empty: any.
+    modality: said to a page model, so that it never takes a text for an image.
     """
 
     model: str
@@ -37,6 +41,7 @@ class Call:
     truncate: Truncate = "NONE"
     instruction: str | None = None
     answers_as: frozenset[str] = frozenset()
+    modality: WireModality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,40 @@ def embed(
     Raises TooLongError, DimensionError, InputError or UnknownModelError for what is refused,
     FingerprintError where another model answers, RemoteError or EncodingError for a bad answer.
     """
-    reply = endpoint.ask("/embeddings", _body(call, texts), stop)
+    fields = {"input": [as_json_text(text) for text in texts]}
+    refuse = partial(refusal, model=call.model, first_row=first_row)
+    return ask(endpoint, call, fields, refuse, count=len(texts), first_row=first_row, stop=stop)
+
+
+def ask(
+    endpoint: Endpoint,
+    call: Call,
+    fields: Mapping[str, object],
+    refuse: Callable[[Reply], BiencoderError],
+    *,
+    count: int = 1,
+    first_row: int = 0,
+    stop: threading.Event | None = None,
+) -> Answer:
+    """Ask for ``count`` vectors of what the fields hold; refuse: the error for a refusal.
+
+    Raises as `embed`.
+    """
+    reply = endpoint.ask("/embeddings", _body(call, fields), stop)
     if reply.status in (404, 410):
         said = reply.said().message
         raise unknown_model(endpoint.host, call.model, served_models(endpoint), said)
     if reply.status != 200:
-        raise refusal(reply, call.model, first_row)
-    return _read(reply, call, len(texts), first_row)
+        raise refuse(reply)
+    return _read(reply, call, count, first_row)
+
+
+def as_json_text(text: str) -> str:
+    """A text that JSON can hold: half a surrogate pair cannot be, and becomes a question mark.
+
+    The tokenizer here puts the same sign in its place.
+    """
+    return text.encode("utf-8", "replace").decode()
 
 
 def served_models(endpoint: Endpoint) -> list[str]:
@@ -87,11 +119,10 @@ def model_list(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [e for e in entries if isinstance(e, dict) and isinstance(e.get("id"), str)]
 
 
-def _body(call: Call, texts: Sequence[str]) -> dict[str, object]:
+def _body(call: Call, fields: Mapping[str, object]) -> dict[str, object]:
     body: dict[str, object] = {
         "model": call.model,
-        # Half a surrogate pair is no JSON; the tokenizer here puts the same sign in its place.
-        "input": [text.encode("utf-8", "replace").decode() for text in texts],
+        **fields,
         "input_type": _INPUT_TYPES[call.role],
         "encoding_format": "base64",
         "truncate": call.truncate,
@@ -100,6 +131,8 @@ def _body(call: Call, texts: Sequence[str]) -> dict[str, object]:
         body["dimensions"] = call.dimensions
     if call.instruction is not None:
         body["instruction"] = call.instruction
+    if call.modality is not None:
+        body["modality"] = call.modality
     return body
 
 
@@ -118,7 +151,8 @@ def _read(reply: Reply, call: Call, count: int, first_row: int) -> Answer:
             f"{reply.host} now answers with {model!r}, not with {sorted(call.answers_as)[0]!r}",
             hint="its vectors cannot be compared with those before: connect to it anew",
         )
-    vectors = _unit(_in_order(data, reply.host, count), reply.host, first_row)
+    unit = "text" if call.modality in (None, "text") else "page"
+    vectors = _unit(_in_order(data, reply.host, count), reply.host, unit, first_row)
     if call.size is not None and vectors.shape[1] != call.size:
         raise RemoteError(
             f"{reply.host} gave vectors of {vectors.shape[1]} dimensions where {call.size} were asked for"
@@ -132,7 +166,7 @@ def _read(reply: Reply, call: Call, count: int, first_row: int) -> Answer:
 
 
 def _in_order(data: list[Any], host: str, count: int) -> FloatArray:
-    """The vectors by their ``index``; raises RemoteError unless each text has one of one size."""
+    """The vectors by their ``index``; raises RemoteError unless each input has one of one size."""
     rows: dict[int, FloatArray] = {}
     for place, item in enumerate(data):
         vector = _numbers(item.get("embedding")) if isinstance(item, dict) else None
@@ -162,16 +196,16 @@ def _numbers(value: object) -> FloatArray | None:
     return None
 
 
-def _unit(vectors: FloatArray, host: str, first_row: int) -> FloatArray:
+def _unit(vectors: FloatArray, host: str, unit: str, first_row: int) -> FloatArray:
     """Length 1. Raises EncodingError for a vector with NaN or infinity, or of zeros."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
     if len(bad):
         raise EncodingError(
-            f"{host} gave NaN, infinity or nothing but zeros for text {first_row + int(bad[0])}",
+            f"{host} gave NaN, infinity or nothing but zeros for {unit} {first_row + int(bad[0])}",
             hint="the server's number format is too small, or its model is damaged",
         )
     off = np.abs(lengths - 1) > _UNIT
-    unit = vectors.astype(np.float32)
-    unit[off] = (vectors[off] / lengths[off, None]).astype(np.float32)
-    return unit
+    scaled = vectors.astype(np.float32)
+    scaled[off] = (vectors[off] / lengths[off, None]).astype(np.float32)
+    return scaled

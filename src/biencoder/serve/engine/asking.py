@@ -12,8 +12,9 @@ import numpy as np
 from biencoder.embedder.embedder import Embedder
 from biencoder.errors import InputError
 from biencoder.serve.engine.job import Embedded, Job
-from biencoder.serve.engine.pages import SentPage, WaitingPage
+from biencoder.serve.engine.pages import PageRoom, SentPage, WaitingPage
 from biencoder.serve.errors import ApiError
+from biencoder.text.truncate import CHARACTERS_PER_TOKEN
 from biencoder.types import IntArray, Role, Truncate
 
 _NO_IDS: IntArray = np.empty(0, dtype=np.int64)
@@ -63,3 +64,17 @@ def make_job(
         # Pages are opened side by side, each for its own place.
         ids=[_NO_IDS] * len(wish.pages),
     )
+
+
+def least_tokens(job: Job, room: PageRoom | None) -> int:
+    """What a request costs at least, before it is read: a text never more than the model's limit.
+
+    A longer one is cut to it or refused, so more would only keep others out.
+    """
+    if job.pages:
+        assert room is not None, "whoever sends pages has asked whether the model takes them"
+        return sum(room.least(page.sent) for page in job.pages)
+    guesses = (1 + len(text) // CHARACTERS_PER_TOKEN for text in job.texts)
+    if job.limit is None:
+        return sum(guesses)
+    return sum(min(guess, job.limit) for guess in guesses)

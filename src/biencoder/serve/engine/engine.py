@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from biencoder.embedder.embedder import Embedder
 from biencoder.pages.pictures import PictureLimits
 from biencoder.serve.engine.admission import Admission
-from biencoder.serve.engine.asking import Wish, make_job
+from biencoder.serve.engine.asking import Wish, least_tokens, make_job
 from biencoder.serve.engine.counts import BatchFacts, Tally, Totals
 from biencoder.serve.engine.job import Embedded, Job, Timings
 from biencoder.serve.engine.pages import SERVED_PICTURES, SentPage, open_room
@@ -26,7 +26,6 @@ from biencoder.serve.engine.threads import Calls, Threads
 from biencoder.serve.engine.tokenising import is_short, tokenize
 from biencoder.serve.engine.warmup import Warmup, warm_up
 from biencoder.serve.errors import ApiError
-from biencoder.text.truncate import CHARACTERS_PER_TOKEN
 from biencoder.types import Role, Truncate
 
 __all__ = ["BatchFacts", "Embedded", "Engine", "SentPage", "Timings", "Totals", "Warmup"]
@@ -81,6 +80,11 @@ class Engine:
         """Whether requests are taken."""
         return self._state == "ready"
 
+    @property
+    def broken(self) -> bool:
+        """Whether a thread has ended by a fault: from then on nothing can be answered."""
+        return self._state == "broken"
+
     async def start(self, warmup: Warmup = "full") -> None:
         """Start the threads; done when the model is warm. Raises what the warm-up raised."""
         if self._state != "new":
@@ -123,9 +127,7 @@ class Engine:
             truncate=truncate,
             instruction=instruction,
         )
-        # No text has fewer tokens: a full house refuses before it reads.
-        least = sum(1 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
-        return await self._answer(wish, least, timeout)
+        return await self._answer(wish, timeout)
 
     async def embed_pages(
         self,
@@ -139,15 +141,13 @@ class Engine:
 
         Raises ApiError as `embed`, and invalid_image: one such refuses the whole request.
         """
-        room = self.pages
-        assert room is not None, "whoever sends pages has asked whether the model takes them"
         wish = Wish(pages=pages, dimensions=dimensions, truncate=truncate)
-        return await self._answer(wish, sum(map(room.least, pages)), timeout)
+        return await self._answer(wish, timeout)
 
     async def stop(self, timeout: float) -> None:
         """Take nothing new, finish what was taken within ``timeout`` seconds, end the threads.
 
-        What is not finished by then fails with not_ready.
+        What is not finished by then fails with not_ready; with 0, nothing at all is waited for.
         """
         started = self._state not in ("new", "stopping")
         self._state = "stopping"
@@ -161,7 +161,7 @@ class Engine:
             self._abandon(job)
             self._fail(job, _not_ready())
         self._threads.stop()
-        await asyncio.to_thread(self._threads.join, _LAST_BATCH_SECONDS)
+        await asyncio.to_thread(self._threads.join, _LAST_BATCH_SECONDS if timeout else 0.0)
 
     def _calls(self, warmup: Warmup) -> Calls:
         in_loop = self._in_loop
@@ -174,14 +174,15 @@ class Engine:
             crash=partial(in_loop, self._crashed),
         )
 
-    async def _answer(self, wish: Wish, least: int, timeout: float | None) -> Embedded:
+    async def _answer(self, wish: Wish, timeout: float | None) -> Embedded:
         if not self.ready:
             raise _not_ready()
         future: asyncio.Future[Embedded] = self._loop.create_future()
         job = make_job(wish, self.embedder, future, max_tokens=self.max_tokens)
         if not job.texts:
             return job.answer(job.arrived)
-        self._admission.reserve(job, least)
+        # Guessed low, but a full house refuses before it reads.
+        self._admission.reserve(job, least_tokens(job, self.pages))
         self._jobs.add(job)
         try:
             async with asyncio.timeout(timeout):
@@ -196,7 +197,11 @@ class Engine:
         if job.pages or len(self._jobs) > 1 or not is_short(job):
             self._threads.read(job)
             return
-        refused = tokenize([(job, range(1))], self.embedder.tokenizer, self.max_tokens)
+        try:
+            refused = tokenize([(job, range(1))], self.embedder.tokenizer, self.max_tokens)
+        except Exception as error:  # the library raises bare Exception for every fault
+            self._fail(job, error)
+            return
         if refused:
             raise refused[job]
         self._admit(job)

@@ -73,7 +73,7 @@ class PageRoom:
     ) -> None:
         self.side = side if max_tokens is None else _lowered(side, max_tokens)
         self._dimensions = dimensions
-        self._pictures = pictures
+        self.pictures = pictures
         self._most = held_bytes
         self._held = 0
         self._lock = threading.Lock()
@@ -87,7 +87,8 @@ class PageRoom:
     def least(self, page: SentPage) -> int:
         """The tokens that a page costs at least, by one tile, before its picture is looked at."""
         text = len(page.text or "") // CHARACTERS_PER_TOKEN
-        return self.side.config.tokens_per_tile + text + round(self._tower_tokens)
+        tokens = min(self.side.config.tokens_per_tile + text, self.side.limits.image_text)
+        return tokens + round(self._tower_tokens)
 
     def prepare(self, job: Job, row: int) -> None:
         """Open a page, cut it, put its tokens together.
@@ -154,7 +155,7 @@ class PageRoom:
                 page.tiles = tiles
 
     def _cut(self, sent: SentPage) -> Tiles:
-        limits = self._pictures
+        limits = self.pictures
         image = open_picture(data_url_bytes(sent.image, max_bytes=limits.max_bytes), limits)
         _check_shape(*image.size)
         return self.side.cut(image)

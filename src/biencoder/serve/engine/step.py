@@ -29,7 +29,7 @@ log = logging.getLogger("biencoder.serve")
 class Step:
     """A chosen batch, longest text first. cost: in tokens, with what its pages cost besides.
 
-    packed: None where the device had no room for it, and where pages are among the texts.
+    packed: None where preparing it failed, and where pages are among the texts.
     """
 
     entries: Sequence[Entry]
@@ -82,8 +82,8 @@ def prepare(entries: Sequence[Entry], device: torch.device) -> Step:
         return Step(entries, tokens, cost, None)
     try:
         return Step(entries, tokens, cost, _packed(entries, device))
-    except torch.OutOfMemoryError:
-        # The step is computed all the same: that is where a lack of memory is dealt with.
+    except Exception as error:  # met again, and dealt with, where the step is computed
+        log.warning("a batch of %d tokens is prepared anew: %s", tokens, type(error).__name__)
         return Step(entries, tokens, cost, None)
 
 

@@ -75,10 +75,12 @@ def too_long(row: int, tokens: int, max_tokens: int) -> ApiError:
 def slices_of(waiting: Iterable[Job], characters: int) -> list[Slice]:
     """What one call takes, one text at least: queries first, then by arrival.
 
-    A request that was begun goes on where it stopped.
+    A request that was begun goes on where it stopped. The oldest passage gets one text into every call,
+    so that no stream of queries keeps it waiting for ever.
     """
     slices: list[Slice] = []
-    for job in sorted(waiting, key=lambda job: job.role != "query"):
+    in_turn = sorted(waiting, key=lambda job: job.role != "query")
+    for job in in_turn:
         first = stop = len(job.ids)
         while stop < len(job.texts) and characters > 0:
             characters -= len(job.texts[stop])
@@ -87,6 +89,9 @@ def slices_of(waiting: Iterable[Job], characters: int) -> list[Slice]:
             slices.append((job, range(first, stop)))
         if characters <= 0:
             break
+    oldest = next((job for job in in_turn if job.role != "query"), None)
+    if oldest is not None and all(job is not oldest for job, _ in slices):
+        slices.append((oldest, range(len(oldest.ids), len(oldest.ids) + 1)))
     return slices
 
 

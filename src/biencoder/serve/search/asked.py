@@ -5,13 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from biencoder.errors import InputError
-from biencoder.index.filter_check import ColumnType, check
+from biencoder.index.filter_check import MAX_TERMS, ColumnType, check
 from biencoder.index.filter_parser import parse
-from biencoder.index.filters import Column, Filter, col
+from biencoder.index.filters import And, Column, Filter, col
 from biencoder.index.fusion import FUSIONS, Fusion
 from biencoder.index.hits import MODES, Mode
 from biencoder.serve.errors import ApiError
@@ -22,6 +21,8 @@ TOP_K = 10
 MAX_TOP_K = 100
 # A question is read by people; a longer text is a document.
 MAX_CHARACTERS = 10_000
+# What `in` may compare with, in all conditions together.
+MAX_VALUES = 10_000
 
 _TESTS: Mapping[str, Callable[[Column, Any], Filter]] = {
     "=": operator.eq,
@@ -107,8 +108,23 @@ def _built(wanted: object) -> Filter:
     if isinstance(wanted, str):
         return parse(wanted)
     if isinstance(wanted, list):
-        return reduce(operator.and_, map(_condition, wanted))
+        _check_size(wanted)
+        # One node at once: joining them one by one would copy all before for each.
+        return And(tuple(map(_condition, wanted)))
     raise InputError(f"a filter is a text or an array of conditions, not {kind(wanted)}")
+
+
+def _check_size(conditions: list[object]) -> None:
+    """Before anything is built of them."""
+    if len(conditions) > MAX_TERMS:
+        raise InputError(
+            f"the filter has {len(conditions):,} conditions, more than {MAX_TERMS:,}",
+            hint="many values of one column belong into one condition with the operator in",
+        )
+    lists = (one.get("value") for one in conditions if isinstance(one, dict))
+    values = sum(len(value) for value in lists if isinstance(value, list))
+    if values > MAX_VALUES:
+        raise InputError(f"the filter has {values:,} values, more than {MAX_VALUES:,}")
 
 
 def _condition(wanted: object) -> Filter:

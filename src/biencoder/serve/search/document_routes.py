@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from biencoder.serve.errors import ApiError
 from biencoder.serve.fields import invalid
@@ -69,11 +70,32 @@ async def _file(searching: SearchService, request: Request) -> Response:
         path = documents.source_file(standing, document.source)
         if path is None:
             raise ApiError("not_found", "The document's source file is not at hand")
-        return FileResponse(
+        return _Download(
             path, media_type="application/octet-stream", filename=path.name, headers=HEADERS
         )
 
     return await searching.in_thread(find)
+
+
+class _Download(FileResponse):
+    """A file; a range that it does not have is refused as everything else is."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+
+        async def watch(message: Message) -> None:
+            if message.get("status") == 416:
+                length = dict(message["headers"]).get(b"content-range", b"").decode()
+                raise ApiError(
+                    "range_not_satisfiable",
+                    "Range: the file has no such bytes",
+                    headers={"Content-Range": length},
+                )
+            if message.get("status") == 400:
+                invalid("Range", "must be bytes=FIRST-LAST")
+            await send(message)
+
+        await super().__call__(scope, receive, watch)
 
 
 async def _image(searching: SearchService, request: Request) -> Response:

@@ -70,12 +70,16 @@ def question_key(question: str) -> str:
 
 
 class JudgementFile:
-    """The judgements of one folder. Safe in threads, and beside other processes that add to it."""
+    """The judgements of one folder. Safe in threads, and beside other processes that add to it.
+
+    Writers wait for one another at the file itself, and readers for no writer: every search reads.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._lock = threading.Lock()
-        self._standing: dict[Key, Judgement] = {}
+        self._reading = threading.Lock()
+        self._known: dict[Key, Judgement] = {}
+        self._standing: Mapping[Key, Judgement] = {}
         self._read: tuple[int, int] = (0, 0)
         self.damaged = 0
 
@@ -85,7 +89,7 @@ class JudgementFile:
         Raises OutputError where it cannot be written.
         """
         line = json.dumps(asdict(judgement), ensure_ascii=False).encode() + b"\n"
-        with self._lock, disk_errors(self.path):
+        with disk_errors(self.path):
             made = not self.path.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -102,25 +106,26 @@ class JudgementFile:
     def standing(self) -> Mapping[Key, Judgement]:
         """The last word on every question and passage, in the order they were first judged.
 
-        Raises OutputError where the file cannot be read.
+        The same object until something is added; it never changes. Raises OutputError where the file
+        cannot be read.
         """
-        with self._lock:
+        with self._reading:
             try:
                 status = self.path.stat()
             except FileNotFoundError:
-                self._standing, self._read, self.damaged = {}, (0, 0), 0
-                return {}
+                self._known, self._standing, self._read, self.damaged = {}, {}, (0, 0), 0
+                return self._standing
             except OSError as error:
                 raise _unreadable(self.path, error) from error
             if (status.st_ino, status.st_size) != self._read:
                 self._take_in(status.st_ino, status.st_size)
-            return {key: found for key, found in self._standing.items() if found.grade is not None}
+            return self._standing
 
     def _take_in(self, inode: int, size: int) -> None:
         """What was added since the last look; all of it where the file is another."""
         known, begin = self._read
         if known != inode or size < begin:
-            self._standing, self.damaged, begin = {}, 0, 0
+            self._known, self.damaged, begin = {}, 0, 0
         try:
             with self.path.open("rb") as file:
                 file.seek(begin)
@@ -129,12 +134,16 @@ class JudgementFile:
             raise _unreadable(self.path, error) from error
         # A line without its end is still being written, or was cut off by a power cut.
         whole = added[: added.rfind(b"\n") + 1]
+        if begin and not whole:
+            return
         for line in whole.splitlines():
             judgement = _parsed(line)
             if judgement is None:
                 self.damaged += bool(line.strip())
             else:
-                self._standing[judgement.key] = judgement
+                self._known[judgement.key] = judgement
+        standing = self._known.items()
+        self._standing = {key: found for key, found in standing if found.grade is not None}
         self._read = inode, begin + len(whole)
 
 

@@ -125,7 +125,7 @@ async def _export(searching: SearchService, request: Request) -> Response:
     """Everything that was judged, with the corpus it was judged on."""
     index = searching.index(request.query_params.get("index"))
     standing = await index.newest()
-    packed = await searching.in_thread(_packed, searching, index.name, standing)
+    packed = await searching.in_export_thread(_packed, searching, index.name, standing)
     headers = {"Content-Disposition": f'attachment; filename="{FOLDER}.zip"'}
     return StreamingResponse(_blocks(packed), media_type="application/zip", headers=headers)
 
@@ -151,9 +151,22 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _same_site(settings: Settings, request: Request) -> None:
-    """Another site's page, open in the same browser, must not judge in a person's name."""
+    """Another site's page, open in the same browser, must not judge in a person's name.
+
+    A browser says which site asks, but over plain http only to this machine itself; then the origin,
+    which it gives with every POST, must be the address that was asked.
+    """
     origin = request.headers.get("origin")
     if origin is not None and origin == settings.cors_origin:
         return
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+    site = request.headers.get("sec-fetch-site", "none")
+    ours = origin is None or _is_ours(origin, request.headers.get("host", ""), settings)
+    if site != "same-origin" and not (site == "none" and ours):
         raise ApiError("cross_site", "Judgements are taken from the service's own page only")
+
+
+def _is_ours(origin: str, host: str, settings: Settings) -> bool:
+    """Whether it is this service's address, or the public one of a proxy before it."""
+    place = origin.lower().partition("://")[2]
+    public = {name.lower() for name in settings.allowed_hosts}
+    return bool(place) and (place == host.lower() or place.partition(":")[0] in public)

@@ -43,9 +43,9 @@ def shares(standing: Standing, passage: str, query_D: FloatArray) -> dict[str, A
     Boxes are left, top, right and bottom as fractions of the page. All shares add up to ``score``.
     """
     seen = standing.snapshot.pages.seen(passage)
-    if seen is None:
+    found = None if seen is None else page_shares(seen, query_D)
+    if found is None:
         return None
-    found = page_shares(seen, query_D)
     return {
         "score": found.score,
         "tiles": [{"box": list(box), "share": share} for box, share in found.tiles],

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
-import anyio.to_thread
 import numpy as np
 import pyarrow.compute as pc
 from starlette.requests import Request as HttpRequest
@@ -25,6 +23,7 @@ from biencoder.index.hits import MODES, Hit
 from biencoder.index.search import Request
 from biencoder.serve.body import read_json
 from biencoder.serve.described import notice
+from biencoder.serve.embeddings.vectors import while_connected
 from biencoder.serve.engine.engine import Engine
 from biencoder.serve.errors import ApiError
 from biencoder.serve.search import document_routes, feedback_routes, page
@@ -32,7 +31,9 @@ from biencoder.serve.search.asked import Asked, read_asked, read_filter
 from biencoder.serve.search.feedback import JudgementFile, judged_key
 from biencoder.serve.search.marks import is_markdown, shown
 from biencoder.serve.search.pictures import shares
+from biencoder.serve.search.question_models import QuestionModels
 from biencoder.serve.search.served_index import ServedIndex, Standing, document_id, open_indices
+from biencoder.serve.search.threads import SearchThreads
 from biencoder.serve.side import json_answer
 from biencoder.types import FloatArray
 
@@ -46,6 +47,8 @@ _T = TypeVar("_T")
 # Searches that run at once, and that wait beside them: more would only wait longer.
 _AT_ONCE = 4
 _WAITING = 64
+# An export reads a whole index, so searches never wait for one.
+_EXPORTS_WAITING = 4
 # A column with at most so many values can be chosen from; the page asks for no others.
 _CHOICES = 200
 
@@ -59,8 +62,8 @@ class SearchService:
         self.indices = indices
         self.feedback = feedback
         self.notices = tuple(notices)
-        self._limiter = anyio.CapacityLimiter(_AT_ONCE)
-        self._inside = 0
+        self._threads = SearchThreads(_AT_ONCE, _WAITING)
+        self._export_threads = SearchThreads(1, _EXPORTS_WAITING)
 
     @classmethod
     def open(
@@ -69,17 +72,20 @@ class SearchService:
         *,
         engines: Sequence[Engine] = (),
         feedback: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> SearchService:
-        """Open indices; a model among ``engines`` that made one answers its questions.
+        """Open indices, with the models that made them: those of ``engines``, the others loaded now.
 
-        feedback: a folder for judgements; by default ``feedback`` in the first index. Raises as
-        `biencoder.Index.open`.
+        feedback: a folder for judgements; by default ``feedback`` in the first index. ``say`` is told
+        of each model before it is loaded. Raises as `open_indices`.
         """
         if not folders:
             raise InputError("no index was given to search", hint="name one with --index FOLDER")
-        notices = dict.fromkeys(notice(engine.embedder.profile) for engine in engines)
+        models = QuestionModels(engines)
+        indices = open_indices(folders, models, say)
+        notices = dict.fromkeys(notice(profile) for profile in models.profiles)
         return cls(
-            open_indices(folders, engines),
+            indices,
             JudgementFile(feedback or folders[0] / "feedback"),
             [said for said in notices if said],
         )
@@ -108,21 +114,14 @@ class SearchService:
         return found
 
     async def in_thread(self, work: Callable[..., _T], *given: Any, **named: Any) -> _T:
-        """Run what reads an index beside the loop, few at once.
+        """As `SearchThreads.run`, with the library's errors as ApiError."""
+        with told():
+            return await self._threads.run(work, *given, **named)
 
-        Raises ApiError overloaded where too many wait, and the library's errors as ApiError.
-        """
-        if self._inside >= _AT_ONCE + _WAITING:
-            headers = {"Retry-After": "1", "retry-after-ms": "1000"}
-            raise ApiError("overloaded", "Search is overloaded", headers=headers)
-        self._inside += 1
-        try:
-            with told():
-                return await anyio.to_thread.run_sync(
-                    partial(work, *given, **named), limiter=self._limiter, abandon_on_cancel=True
-                )
-        finally:
-            self._inside -= 1
+    async def in_export_thread(self, work: Callable[..., _T], *given: Any) -> _T:
+        """As `in_thread`, for what takes long: one at a time."""
+        with told():
+            return await self._export_threads.run(work, *given)
 
 
 @contextmanager
@@ -157,14 +156,21 @@ async def within(seconds: float) -> AsyncIterator[None]:
 async def _search(service: Service, searching: SearchService, request: HttpRequest) -> Response:
     settings = service.settings
     asked = read_asked(await read_json(request, settings), strict=settings.strict_fields)
+    found = _answer(searching, asked, settings.request_timeout)
+    return json_answer(await while_connected(request, found))
+
+
+async def _answer(searching: SearchService, asked: Asked, timeout: float) -> dict[str, Any]:
     begun = time.perf_counter()
-    async with within(settings.request_timeout):
+    async with within(timeout):
         index = searching.index(asked.index)
         standing = await index.newest()
-        wanted = read_filter(asked.filter, standing.columns)
+        wanted = None
+        if asked.filter is not None:
+            wanted = await searching.in_thread(read_filter, asked.filter, standing.columns)
         vector = None
         if asked.mode != "lexical":
-            vector = await _vector(index, standing, asked, settings.request_timeout)
+            vector = await _vector(index, standing, asked, timeout)
         encoded = time.perf_counter()
         made = Request(
             asked.question, partial(_given, vector), asked.top_k, asked.mode, wanted, asked.fusion
@@ -172,21 +178,19 @@ async def _search(service: Service, searching: SearchService, request: HttpReque
         explained = vector if asked.shares else None
         found = await searching.in_thread(_found, searching, index, standing, made, explained)
     ended = time.perf_counter()
-    return json_answer(
-        {
-            "object": "search.result",
-            "index": index.name,
-            "model": standing.facts.model,
-            "mode": asked.mode,
-            "version": standing.snapshot.version,
-            "hits": found,
-            "milliseconds": {
-                "encode": round(1e3 * (encoded - begun), 2),
-                "search": round(1e3 * (ended - encoded), 2),
-                "total": round(1e3 * (ended - begun), 2),
-            },
-        }
-    )
+    return {
+        "object": "search.result",
+        "index": index.name,
+        "model": standing.facts.model,
+        "mode": asked.mode,
+        "version": standing.snapshot.version,
+        "hits": found,
+        "milliseconds": {
+            "encode": round(1e3 * (encoded - begun), 2),
+            "search": round(1e3 * (ended - encoded), 2),
+            "total": round(1e3 * (ended - begun), 2),
+        },
+    }
 
 
 async def _vector(

@@ -9,28 +9,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import pyarrow as pa
 
-from biencoder.embedder.encoder import Encoder
 from biencoder.errors import BiencoderError, IndexDamagedError
-from biencoder.index.facts import Facts, check_query_model
+from biencoder.index.facts import Facts
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.hits import Hit
 from biencoder.index.opened import open_snapshot
-from biencoder.index.page_settings import open_index_model
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.writer import metadata_columns
-from biencoder.serve.engine.engine import Engine
+from biencoder.serve.search.question_models import QuestionModels
 from biencoder.types import FloatArray
 
 logger = logging.getLogger("biencoder.serve")
@@ -97,15 +93,13 @@ def document_id(source: str) -> str:
 
 
 class ServedIndex:
-    """One index by name, with the models that can ask it. ``engines``: by fingerprint."""
+    """One index by name, with the models that are at hand to ask it."""
 
-    def __init__(self, name: str, folder: Path, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, name: str, folder: Path, models: QuestionModels) -> None:
         self.name = name
         self.folder = folder
         self.standing = Standing(open_snapshot(folder))
-        self._engines = engines
-        self._own: tuple[str, Encoder] | None = None
-        self._loading = threading.Lock()
+        self._models = models
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
 
@@ -120,22 +114,8 @@ class ServedIndex:
     async def vector(
         self, standing: Standing, question: str, instruction: str | None, timeout: float
     ) -> FloatArray:
-        """The question's vector, shape (dimensions,), by the model that made the index."""
-        facts = standing.facts
-        engine = self._engines.get(facts.fingerprint)
-        if engine is None:
-            return await anyio.to_thread.run_sync(
-                self._encode, facts, question, instruction, abandon_on_cancel=True
-            )
-        embedded = await engine.embed(
-            [question],
-            role="query",
-            dimensions=facts.dimensions,
-            instruction=instruction,
-            timeout=timeout,
-        )
-        vector: FloatArray = embedded.vectors[0]
-        return vector
+        """The question's vector, shape (dimensions,); raises as `QuestionModels.vector`."""
+        return await self._models.vector(standing.facts, question, instruction, timeout)
 
     def search(self, standing: Standing, request: Request) -> list[Hit]:
         """Ask one version; where its files are gone, the one that took its place.
@@ -168,31 +148,26 @@ class ServedIndex:
             before.snapshot.version,
         ):
             self.standing = fresh
+            if not self._models.has(fresh.facts) and self._models.has(before.facts):
+                said = "index %s is now made with %s, which was not loaded at the start: restart"
+                logger.warning(said, self.name, fresh.facts.model)
         return fresh
 
-    def _encode(self, facts: Facts, question: str, instruction: str | None) -> FloatArray:
-        with self._loading:
-            if self._own is None or self._own[0] != facts.fingerprint:
-                embedder = open_index_model(facts)
-                check_query_model(facts, embedder, self.folder)
-                self._own = facts.fingerprint, embedder
-            vectors = self._own[1].encode_queries(
-                [question], dimensions=facts.dimensions, instruction=instruction
-            )
-        vector: FloatArray = vectors[0]
-        return vector
 
-
-def open_indices(folders: Sequence[Path], engines: Sequence[Engine]) -> dict[str, ServedIndex]:
+def open_indices(
+    folders: Sequence[Path], models: QuestionModels, say: Callable[[str], None] = lambda line: None
+) -> dict[str, ServedIndex]:
     """Indices by the names of their folders; a second of the same name gets a number.
 
-    Raises as `biencoder.Index.open`.
+    ``say`` is told of each model that is loaded for one. Raises as `biencoder.Index.open` and
+    `QuestionModels.prepare`.
     """
-    by_fingerprint = {engine.embedder.fingerprint(): engine for engine in engines}
     opened: dict[str, ServedIndex] = {}
     for folder in folders:
         stem = folder.resolve().name or "index"
         taken = sum(name == stem or name.startswith(f"{stem}-") for name in opened)
         name = f"{stem}-{taken + 1}" if stem in opened else stem
-        opened[name] = ServedIndex(name, folder, by_fingerprint)
+        opened[name] = ServedIndex(name, folder, models)
+    for index in opened.values():
+        models.prepare(index.standing.facts, index.folder, index.name, say)
     return opened

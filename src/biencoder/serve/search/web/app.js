@@ -5,7 +5,7 @@ import { $, announce, counted, el, nameOf, number, openDialog } from "./dom.js";
 import { askForFilter, drawChips, prepareFilters } from "./filters.js";
 import { count, keep, showJudged } from "./judging.js";
 import { current, prepareKeys, select } from "./keys.js";
-import { drawLanes, fill } from "./results.js";
+import { drawLanes, fill, wrong } from "./results.js";
 import { indexOf, keepAddress, readAddress, state } from "./state.js";
 import { hideDocument, isOpen, showDocument } from "./viewer.js";
 
@@ -15,6 +15,7 @@ const LISTED = 12;
 const AGAIN = 3;
 
 let running = new AbortController();
+let retry = 0;
 
 const act = {
   ask: () => askAll(),
@@ -34,7 +35,7 @@ const act = {
     const radio = state.lanes[place].section?.querySelector(`input[value="${state.lanes[place].mode}"]`);
     if (radio) radio.checked = true;
     askLane(place);
-    if (!place && "index" in changes) begin();
+    if (!place && "index" in changes) drawIndex();
   },
   openHit(place, hit) {
     state.open = { document: hit.document, passage: hit.id, lane: place };
@@ -46,12 +47,7 @@ const act = {
     keepAddress();
     drawOpen();
   },
-  async judge(place, hit, grade) {
-    const kept = keep(place, hit, grade);
-    redraw();
-    await kept.then(count).catch((error) => tell(error));
-    redraw();
-  },
+  judge: (hit, grade) => keep(hit, grade).then(count).catch(tell),
   hitOf: (card) => state.lanes[Number(card.dataset.lane)].result.hits.find((hit) => hit.id === card.dataset.passage),
 };
 
@@ -62,6 +58,7 @@ async function askAll({ keep: change = false } = {}) {
   $("question").value = state.question;
   drawChips(act);
   document.body.classList.toggle("start", !state.question.trim());
+  if (!state.described.indices.length) return begin();
   drawOpen();
   if (!state.question.trim()) return drawLanes(act);
   for (const lane of state.lanes) lane.busy = true;
@@ -73,13 +70,14 @@ async function askLane(place, tries = AGAIN) {
   const lane = state.lanes[place];
   if (!state.question.trim()) return;
   const signal = running.signal;
-  const asked = (lane.asked = {});
+  const asked = (lane.asked = { query: state.question, mode: lane.mode, index: indexOf(lane).name });
   Object.assign(lane, { busy: true, error: null });
   fill(lane, place, act);
   try {
-    const body = { query: state.question, mode: lane.mode, top_k: TOP_K, filter: state.filters, shares: true };
-    const result = await api.search({ ...body, index: indexOf(lane)?.name }, signal);
+    const result = await api.search({ ...asked, top_k: TOP_K, filter: state.filters, shares: true }, signal);
     if (lane.asked !== asked) return;
+    // An older list stays in sight until this one is there: a hit is judged by what it was found by.
+    for (const hit of result.hits) hit.asked = asked;
     Object.assign(lane, { result, busy: false });
     announce(`${counted(result.hits.length, "passage")} found.`);
   } catch (error) {
@@ -141,22 +139,47 @@ function drawCompare() {
   $("compare").setAttribute("aria-pressed", String(state.lanes.length > 1));
 }
 
+// What the service has to be asked; until it says so, nothing can be.
 async function begin() {
+  clearTimeout(retry);
+  try {
+    state.described = await api.describe();
+  } catch (error) {
+    return failed(error);
+  }
+  const { notices } = state.described;
+  $("notices").replaceChildren(...notices.map((notice) => el("p", {}, notice)));
+  $("notices").hidden = !notices.length;
+  for (const id of ["add-filter", "compare"]) $(id).disabled = false;
+  drawCompare();
+  await Promise.all([drawIndex(), count().catch(tell), askAll()]);
+}
+
+function failed(error) {
+  const box = wrong(error, act);
+  const shown = $("lanes").firstElementChild;
+  // The same trouble is not told twice.
+  if (shown?.textContent !== box.textContent) $("lanes").replaceChildren(box);
+  if (error.wait) retry = setTimeout(begin, 1000 * error.wait);
+}
+
+async function drawIndex() {
   const index = indexOf(state.lanes[0]);
   const parts = [counted(index.documents, "document"), counted(index.passages, "passage"), `${index.model}, ${number(index.dimensions)} dimensions`];
-  $("about").textContent = parts.join(" · ");
-  if (!index.passages) {
-    $("about").textContent = "This index is empty. Fill it with: biencoder index FOLDER --to INDEX";
-    $("inside").hidden = true;
-    return;
+  $("about").textContent = index.passages ? parts.join(" · ") : "This index is empty. Fill it with: biencoder index FOLDER --to INDEX";
+  $("inside").hidden = true;
+  if (!index.passages) return;
+  try {
+    const { data, has_more: more, total } = await api.documents(index.name, LISTED);
+    const items = data.map((document) => el("li", {},
+      el("button", { type: "button", cls: "link", onclick: () => act.openHit(0, { document: document.id, id: "" }) }, nameOf(document)),
+      el("span", { cls: "place" }, document.source)));
+    if (more) items.push(el("li", { cls: "rest" }, `and ${number(total - data.length)} more`));
+    $("inside").querySelector("ul").replaceChildren(...items);
+    $("inside").hidden = false;
+  } catch (error) {
+    tell(error);
   }
-  const { data, has_more: more, total } = await api.documents(index.name, LISTED);
-  const items = data.map((document) => el("li", {},
-    el("button", { type: "button", cls: "link", onclick: () => act.openHit(0, { document: document.id, id: "" }) }, nameOf(document)),
-    el("span", { cls: "place" }, document.source)));
-  if (more) items.push(el("li", { cls: "rest" }, `and ${number(total - data.length)} more`));
-  $("inside").querySelector("ul").replaceChildren(...items);
-  $("inside").hidden = false;
 }
 
 async function start() {
@@ -185,18 +208,8 @@ async function start() {
   });
   prepareFilters(act);
   prepareKeys(act);
-  try {
-    state.described = await api.describe();
-    const { notices } = state.described;
-    $("notices").replaceChildren(...notices.map((notice) => el("p", {}, notice)));
-    $("notices").hidden = !notices.length;
-    drawCompare();
-    await Promise.all([begin(), count(), askAll()]);
-  } catch (error) {
-    $("about").textContent = error.message;
-    $("about").className = "wrong";
-  }
-  if (!state.question) $("question").focus();
+  await askAll();
+  if (!state.question && !isOpen()) $("question").focus();
   document.body.dataset.ready = "yes";
 }
 

@@ -3,24 +3,41 @@
 import { exportAddress, judge, judged } from "./api.js";
 import { $, announce, counted, el, number, openDialog } from "./dom.js";
 import { indexOf, state } from "./state.js";
-import { keyOf } from "./results.js";
+import { keyOf, showGrades } from "./results.js";
 
-// Keep a grade; the same grade again takes it back. Every list that shows the passage follows.
-export async function keep(place, hit, wanted) {
+// A passage's judgements that are on their way: the last of them, and what is kept by now.
+const waiting = new Map();
+
+// Keep a grade for the question that found the hit; the same grade again takes it back. Every list that
+// shows the passage follows at once; the service is told one by one, so that the last word stays the last.
+export async function keep(hit, wanted) {
   const grade = hit.grade === wanted ? null : wanted;
-  const lane = state.lanes[place];
-  const same = state.lanes.flatMap((one) => one.result?.hits ?? []).filter((other) => keyOf(other) === keyOf(hit));
-  const before = hit.grade;
-  const set = (value) => [hit, ...same].forEach((other) => { other.grade = value; });
-  set(grade);
+  const key = JSON.stringify([hit.asked.query, keyOf(hit)]);
+  const line = waiting.get(key) ?? { last: Promise.resolve(), kept: hit.grade };
+  waiting.set(key, line);
+  show(hit, grade);
+  const turn = line.last.then(() => judge({ ...hit.asked, passage: hit.id, grade }));
+  const over = (line.last = turn.catch(() => {}));
   try {
-    await judge({ query: state.question, passage: hit.id, grade, index: indexOf(lane)?.name, mode: lane.mode });
+    await turn;
+    line.kept = grade;
     announce(grade === null ? "Taken back." : grade ? "Kept: it answers the question." : "Kept: it does not answer.");
   } catch (error) {
-    set(before);
-    announce(`Not kept: ${error.message}`);
+    error.message = `Not kept: ${error.message}`;
     throw error;
+  } finally {
+    if (line.last === over) {
+      waiting.delete(key);
+      show(hit, line.kept);
+    }
   }
+}
+
+function show(hit, grade) {
+  const hits = state.lanes.flatMap((lane) => lane.result?.hits ?? []);
+  const same = hits.filter((other) => other.asked.query === hit.asked.query && keyOf(other) === keyOf(hit));
+  for (const one of [hit, ...same]) one.grade = grade;
+  showGrades();
 }
 
 export async function count() {

@@ -45,10 +45,14 @@ export function prepareKeys(act) {
 function actions(act) {
   const judge = (grade) => {
     const card = current();
-    if (card) act.judge(Number(card.dataset.lane), act.hitOf(card), grade);
+    if (card) act.judge(act.hitOf(card), grade);
   };
   return {
-    "/": () => { $("question").focus(); $("question").select(); },
+    "/": () => {
+      if ($("question").closest("[inert]")) act.closeDocument();
+      $("question").focus();
+      $("question").select();
+    },
     j: () => step(1, act),
     k: () => step(-1, act),
     h: () => cross(0),

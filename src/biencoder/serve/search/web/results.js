@@ -89,19 +89,18 @@ function card(hit, place, { best, ranks, act }) {
     } },
       el("p", { cls: "place" }, placeOf(hit)),
       el("h3", {}, link, above.length ? el("small", {}, ` in ${above.join(" › ")}`) : null),
-      snippet(hit, place),
+      snippet(hit),
       tags(hit),
       el("p", { cls: "scores" }, share, scores(hit))),
-    thumbs(hit, place, act));
+    thumbs(hit, act));
 }
 
 // A page shows itself beside its words; the picture says no more than the link above it does.
-function snippet(hit, place) {
+function snippet(hit) {
   const words = hit.snippet.map(({ text, match }) => (match ? el("mark", {}, text) : text));
   const said = hit.text.trim() ? el("p", { cls: "snippet" }, words) : el("p", { cls: "snippet none" }, "A page image without text");
   if (!hit.pictured) return said;
-  const index = indexOf(state.lanes[place])?.name ?? "";
-  return el("div", { cls: "beside" }, pictureOf(hit, index, "", { loading: "lazy", cls: "small" }), said);
+  return el("div", { cls: "beside" }, pictureOf(hit, hit.asked.index, "", { loading: "lazy", cls: "small" }), said);
 }
 
 // The score that ranked it; where two were fused, these too.
@@ -121,17 +120,31 @@ function tags(hit) {
     : null;
 }
 
-export function thumbs(hit, place, act) {
+// What a pair of thumbs is about.
+const judged = new WeakMap();
+
+export function thumbs(hit, act) {
   const one = (grade, picture, label) =>
     el("button", {
       type: "button", cls: `thumb ${picture}`, "aria-label": label, title: label,
-      "aria-pressed": String(hit.grade !== null && hit.grade > 0 === grade > 0),
-      onclick: () => act.judge(place, hit, grade),
+      onclick: () => act.judge(hit, grade),
     }, icon(picture));
-  return el("div", { cls: "thumbs", role: "group", "aria-label": "Does it answer the question?" },
+  const pair = el("div", { cls: "thumbs", role: "group", "aria-label": "Does it answer the question?" },
     one(1, "up", "It answers the question (u)"),
     one(0, "down", "It does not (d)"));
+  judged.set(pair, hit);
+  showGrade(pair);
+  return pair;
 }
+
+function showGrade(pair) {
+  const { grade } = judged.get(pair);
+  pair.querySelector(".up").setAttribute("aria-pressed", String(grade > 0));
+  pair.querySelector(".down").setAttribute("aria-pressed", String(grade === 0));
+}
+
+// In place: a list that is drawn anew takes the pressed button, and the keyboard with it, away.
+export const showGrades = () => document.querySelectorAll(".thumbs").forEach(showGrade);
 
 function moved(hit, ranks) {
   if (!ranks) return null;
@@ -159,7 +172,7 @@ function nothing(lane, place, act) {
     useful ? el("button", { type: "button", cls: "primary", onclick: way[2] }, way[1]) : null);
 }
 
-function wrong(error, act) {
+export function wrong(error, act) {
   const titles = { 0: "No answer", 401: "A key is needed", 429: "Busy", 503: "Not ready yet" };
   return el("div", { cls: "plain failed", role: "alert" },
     el("h2", {}, titles[error.status] ?? "That did not work"),

@@ -8,7 +8,12 @@ import { indexOf, state } from "./state.js";
 import { thumbs } from "./results.js";
 
 const PIECE = 200;
+// So narrow that the document lies over all else.
+const covering = matchMedia("(max-width: 999px)");
+// Who had the keyboard before a document was opened.
 let before = null;
+// What the document was marked with last: {open, hits}, and where that is: {here, hit}.
+let shown = {};
 // What each drawn passage was made of, to draw it anew without its marks.
 const made = new WeakMap();
 
@@ -18,13 +23,18 @@ export const isOpen = () => !$("viewer").hidden;
 export async function showDocument(open, hits, act) {
   const viewer = $("viewer");
   const index = indexOf(state.lanes[open.lane])?.name ?? "";
-  if (viewer.hidden) before = document.activeElement;
+  const opening = viewer.hidden;
+  if (opening) before = document.activeElement;
   viewer.hidden = false;
   document.body.classList.add("reading");
-  const shown = viewer.dataset.shown === `${index} ${open.document}`;
-  if (shown && mark(viewer, open, hits, act)) return;
+  const same = viewer.dataset.shown === `${index} ${open.document}`;
+  if (same && mark(viewer, open, hits, act)) return;
   viewer.setAttribute("aria-busy", "true");
-  if (!viewer.childElementCount) viewer.replaceChildren(head(null, index, act));
+  if (opening) {
+    viewer.replaceChildren(head(null, index, act));
+    viewer.querySelector("h2").focus({ preventScroll: true });
+    cover();
+  }
   const asked = `${index} ${open.document} ${open.passage}`;
   viewer.dataset.asked = asked;
   try {
@@ -36,7 +46,7 @@ export async function showDocument(open, hits, act) {
   } catch (error) {
     if (viewer.dataset.asked !== asked) return;
     delete viewer.dataset.shown;
-    viewer.replaceChildren(head(null, index, act), el("div", { cls: "plain failed", role: "alert" },
+    put(viewer, head(null, index, act), el("div", { cls: "plain failed", role: "alert" },
       el("h2", {}, "The document cannot be shown"), el("p", {}, error.message)));
   } finally {
     viewer.removeAttribute("aria-busy");
@@ -46,13 +56,31 @@ export async function showDocument(open, hits, act) {
 export function hideDocument() {
   const viewer = $("viewer");
   if (viewer.hidden) return;
+  const held = document.activeElement === document.body || viewer.contains(document.activeElement);
   viewer.hidden = true;
+  cover();
   delete viewer.dataset.shown;
   delete viewer.dataset.asked;
   viewer.replaceChildren();
   document.body.classList.remove("reading");
-  if (before?.isConnected) before.focus();
+  // Back to the hit that was read last; its card may be another than the one that opened the document.
+  const card = shown.hit && document.querySelector(`.hit[data-lane="${shown.open.lane}"][data-passage="${shown.hit.id}"] h3 a`);
+  if (held) (card ?? before)?.focus();
   before = null;
+  shown = {};
+}
+
+// What is covered can be neither seen nor reached.
+function cover() {
+  for (const node of document.querySelectorAll(".skip, .top, main")) node.inert = isOpen() && covering.matches;
+}
+covering.addEventListener("change", cover);
+
+// The heading takes the keyboard over from what is replaced.
+function put(viewer, ...nodes) {
+  const held = viewer.contains(document.activeElement);
+  viewer.replaceChildren(...nodes);
+  if (held) viewer.querySelector("h2").focus({ preventScroll: true });
 }
 
 function draw(viewer, found, index, act) {
@@ -88,6 +116,7 @@ function draw(viewer, found, index, act) {
       if (!piece) return;
       button.textContent = label;
       add(piece.texts, where);
+      remark(viewer, act);
       if (where === "end") next += piece.texts.length;
       else first -= piece.texts.length;
       button.hidden = where === "end" ? next >= found.passages : first <= 0;
@@ -96,7 +125,8 @@ function draw(viewer, found, index, act) {
     return button;
   };
   const rows = Object.entries(found.metadata);
-  viewer.replaceChildren(
+  shown = {};
+  put(viewer,
     head(found, index, act),
     el("div", { cls: "scroll" },
       rows.length ? el("dl", { cls: "facts" }, rows.map(([key, value]) => el("div", {}, el("dt", {}, key), el("dd", {}, String(value))))) : null,
@@ -123,11 +153,16 @@ function head(found, index, act) {
 }
 
 // The passage is shown, its neighbours among the hits get a quiet mark. False: it is not drawn yet.
+// Whoever reads on is left alone: only another passage scrolls, only another list draws anew.
 function mark(viewer, open, hits, act) {
   const passages = [...viewer.querySelectorAll(".passage")];
   const here = passages.find((passage) => passage.dataset.passage === open.passage);
   if (open.passage && !here) return false;
   const found = new Map(hits.map((hit) => [hit.id, hit]));
+  const hit = found.get(open.passage);
+  const was = shown;
+  shown = { open, hits, here, hit };
+  if (here === was.here && hits === was.hits) return true;
   for (const passage of passages) {
     if (passage.classList.contains("here")) made.get(passage)();
     const leaf = passage.querySelector(".leaf");
@@ -138,18 +173,24 @@ function mark(viewer, open, hits, act) {
     else passage.removeAttribute("aria-current");
   }
   const verdict = viewer.querySelector(".verdict");
-  const hit = found.get(open.passage);
   verdict.hidden = !hit;
   if (hit) {
     verdict.replaceChildren(
-      el("p", {}, `Number ${number(hit.rank)} for “${state.question}”`),
-      thumbs(hit, open.lane, act));
+      el("p", {}, `Number ${number(hit.rank)} for “${hit.asked.query}”`),
+      thumbs(hit, act));
   }
-  if (!here) return true;
-  if (hit) markWords(here.querySelector(".words") ?? here, hit);
+  if (here && hit) markWords(here.querySelector(".words") ?? here, hit);
+  if (!here || here === was.here) return true;
   goTo(viewer, here);
   announce(`${viewer.querySelector("h2").textContent} is open at the passage.`);
   return true;
+}
+
+// More of the document is drawn, perhaps with more of what was found.
+function remark(viewer, act) {
+  const { open, hits } = shown;
+  shown.hits = null;
+  if (open) mark(viewer, open, hits, act);
 }
 
 // What a scanner or a PDF says stands on a page; it is read when somebody wants to.
