@@ -325,7 +325,8 @@ def test_nothing_larger_than_the_server_takes_is_sent(sent: list[Json]) -> None:
     limits = replace(SERVED_PICTURES, max_bytes=3000)
     with served(page_model(pictures=limits)) as address:
         there = Embedder.connect(address, made_pages.MODEL)
-        (window,) = there.encode_pages([Page(PAGE), Page(SMALL), Page(made_pages.decoded(OTHER))])
+        pages = [Page(PAGE), Page(SMALL), Page(made_pages.decoded(OTHER))]
+        (window,) = there.encode_pages(pages, window_pages=3)
         assert window.rows == (1,)
         assert [failure.row for failure in window.failed] == [0, 2]
         assert "larger than the 3,000 bytes" in window.failed[0].reason
