@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.commands import run
 
-MAIN = [sys.executable, "-c", "from biencoder.cli.app import main; main()"]
+MAIN = [sys.executable, "-m", "biencoder"]
 
 
 def test_the_version_is_that_of_the_package() -> None:
