@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests import tiny
 from tests.evaluate import mteb_tasks
 
 from biencoder import Embedder
+from biencoder.cli.show_benchmark import show_benchmark
 from biencoder.embedder.notices import LicenceWarning
 from biencoder.errors import InputError
 from biencoder.evaluate import Settings, benchmarks, evaluate, mteb_run
@@ -485,6 +487,32 @@ def test_a_suites_folder_is_cut_and_instructed_as_mtebs_sets_of_the_same_mean(
     assert seen["FiQA"]["prompts"]["query"] == f"Instruct: {expected}\nQuery: "
     plain = facts(prompting="plain")["FiQA"]["prompts"]["query"]
     assert plain == large.profile.prompts.prefix("query")
+
+
+def test_what_a_folder_of_a_suite_had_cut_is_counted_as_in_mtebs_sets(
+    mini: Embedder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_suite(
+        mini,
+        "qa",
+        output=tmp_path / "r",
+        max_tokens=6,
+        folders={"TechQA": _beir(tmp_path / "TechQA", "TechQA")},
+        judge_folder=lambda system, path: evaluate(system, path, settings=Settings(bm25=None)),
+    )
+    (task,) = result.tasks
+    # Six words and more, and the prompt before them.
+    assert {name: task.counts[name] for name in ("texts", "cut", "unreadable")} == {
+        "texts": 3,
+        "cut": 3,
+        "unreadable": 0,
+    }
+    show_benchmark(result, tmp_path / "r", as_json=False)
+    told = capsys.readouterr()
+    assert re.search(r"TechQA +recall_at_5 +\d+\.00 +3$", told.out, re.MULTILINE)
+    assert "TechQA: from the folder" in told.err
+    assert "queries cut: 1" in told.err
+    assert "documents cut: 2" in told.err
 
 
 def test_a_folder_for_no_set_of_the_suite_is_refused(mini: Embedder, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from biencoder.cli.show import print_json, say
 
 if TYPE_CHECKING:
-    from biencoder.evaluate.benchmark_result import BenchmarkResult
+    from biencoder.evaluate.benchmark_result import BenchmarkResult, TaskScore
 
 
 def show_benchmark(result: BenchmarkResult, output: Path, as_json: bool) -> None:
@@ -39,5 +39,9 @@ def _print_table(result: BenchmarkResult) -> None:
     console.print(table)
     for mean in result.means:
         console.print(str(mean))
-    if result.note:
-        say(result.note)
+    for told in filter(None, (result.note, *(_noted(task) for task in result.tasks))):
+        say(told)
+
+
+def _noted(task: TaskScore) -> str:
+    return f"{task.name}: {task.note}" if task.note else ""

@@ -249,11 +249,22 @@ def _from_folder(name: str, results: Sequence[Result]) -> TaskScore:
         intervals=result.intervals,
         bm25=next((_baseline(lexical) for lexical in beside), None),
         prompts={side: (text,) for side, text in result.model.get("prompts", {}).items()},
+        counts=_counts(result),
         seconds=result.speed.get("seconds"),
         note="; ".join((f"from the folder {result.dataset}", *notes)),
         data=str(result.data.get("digest", "")),
         conditions=result.conditions,
     )
+
+
+def _counts(result: Result) -> dict[str, int]:
+    """Texts, tokens, cut and unreadable texts of both sides together, as of mteb's tasks."""
+    notes = result.data.get("notes", {})
+    counts = {"texts": result.data["documents"] + result.data["queries"]}
+    counts["tokens"] = int(result.speed["tokens"])
+    for what in ("cut", "unreadable"):
+        counts[what] = notes.get(f"documents {what}", 0) + notes.get(f"queries {what}", 0)
+    return counts
 
 
 def _baseline(result: Result) -> dict[str, object]:
