@@ -35,6 +35,7 @@ FLOORS: dict[str, float] = {
     "serve": 7,
     "recipes": 7.5,
     "cli": 8,
+    "__main__": 9,
 }
 TORCHLESS = {
     *("errors", "types", "drafts", "config", "text", "batching", "corpus", "pages", "reading"),

@@ -86,7 +86,16 @@ class DeviceError(BiencoderError):
 
 
 class EncodingError(BiencoderError):
-    """The model produced a vector that is not finite."""
+    """The model produced a vector that is not finite.
+
+    rows: whose vectors those are, as far as known: it may then go on without them.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, rows: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.rows = rows
 
 
 class OutputError(BiencoderError):

@@ -43,7 +43,7 @@ def test_prefetch_is_one_step_ahead_and_no_further() -> None:
     assert next(results) == 1
     # Item 3 may be on its way; item 4 would be a third window in memory.
     assert max(taken) <= 3
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_prefetch_works_in_one_thread_of_its_own() -> None:

@@ -94,3 +94,5 @@ def test_what_stands_beside_the_live_generation_is_told(index: Path, tmp_path: P
     output = succeeds("status", copy)
     assert "g1 (mini), 8 documents" in output
     assert "the same command goes on" in output
+    (copy / "g1" / "ledger.sqlite").write_bytes(b"")
+    assert "g1 (mini), its account cannot be read: " in " ".join(succeeds("status", copy).split())

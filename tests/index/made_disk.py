@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,13 +101,18 @@ def small_disk(place: Path, kibibytes: int) -> Iterator[Path]:
 
 
 @contextmanager
-def read_only_copy(folder: Path) -> Iterator[Path]:
-    """A copy of a folder that may be read and not written; the superuser, who may all, steps aside."""
+def read_only_copy(folder: Path, closed: Sequence[str] = ()) -> Iterator[Path]:
+    """A copy of a folder that may be read and not written; the superuser, who may all, steps aside.
+
+    closed: names below it that may not even be read.
+    """
     with tempfile.TemporaryDirectory() as place:
         copy = shutil.copytree(folder, Path(place, "copy"))
         below = [Path(place), copy, *(path for path in copy.rglob("*") if path.is_dir())]
         for path in below:
             path.chmod(0o555)
+        for name in closed:
+            (copy / name).chmod(0)
         superuser = os.geteuid() == 0
         if superuser:
             os.setresuid(65534, 65534, 0)
@@ -116,8 +121,18 @@ def read_only_copy(folder: Path) -> Iterator[Path]:
         finally:
             if superuser:
                 os.setresuid(0, 0, 0)
-            for path in below:
+            for path in (*below, *(copy / name for name in closed)):
                 path.chmod(0o755)
+
+
+@contextmanager
+def mounted_for_reading(disk: Path) -> Iterator[None]:
+    """A `small_disk` that nobody may write to, not even the superuser."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
 
 
 def _state(path: Path) -> State:

@@ -10,7 +10,10 @@ import pytest
 from tests.index.made_index import mini
 
 from biencoder import Index
+from biencoder.errors import OutputError
 from biencoder.index.build import Options, index_folder
+from biencoder.index.columns import Fields
+from biencoder.index.filters import Value
 from biencoder.index.ingest import Tally
 from biencoder.index.rewrite import compact
 from biencoder.index.verify import verify
@@ -100,3 +103,169 @@ def test_a_column_that_holds_such_a_number_already_refuses_fractions(docs: Path)
     (reason,) = tally.failures.values()
     assert "other rows have whole numbers beyond 2**53 there, which would be rounded" in reason
     assert (tally.documents, _prices(docs)) == (1, [3, LARGE])
+
+
+MISFIT = "its field 'price' is {} here and {} in other rows: make them alike"
+
+
+@pytest.mark.parametrize("prices", [["free", 1, 2], [1, "free", 2], [1, 2, "free"]])
+def test_the_type_is_that_of_the_most_rows_wherever_they_stand(
+    docs: Path, prices: list[Any]
+) -> None:
+    _write(docs, "a.jsonl", prices)
+    odd = prices.index("free")
+    assert _index(docs).failures == {f"a.jsonl#{odd}": MISFIT.format("text", "integer")}
+    assert _prices(docs) == [1, 2]
+    # A mended row stands, and so does one that was made another's type with it.
+    _write(docs, "a.jsonl", [3, 1, 2])
+    assert _index(docs).failures == {}
+    assert _prices(docs) == [1, 2, 3]
+
+
+def test_so_it_is_across_files_that_come_together(docs: Path) -> None:
+    _write(docs, "a.jsonl", ["free"])
+    _write(docs, "b.jsonl", [1.5, 2])
+    assert list(_index(docs).failures) == ["a.jsonl#0"]
+    assert _prices(docs) == [1.5, 2.0]
+
+
+def test_a_column_whose_rows_are_all_replaced_gets_another_type(docs: Path) -> None:
+    _write(docs, "a.jsonl", ["free", "dear"])
+    _index(docs)
+    assert _prices(docs) == ["dear", "free"]
+    _write(docs, "a.jsonl", [1, 2.5])
+    assert _index(docs).failures == {}
+    folder = docs.parent / "index"
+    index = Index.open(folder, embedder=mini())
+    assert (index.columns["price"], _prices(docs)) == ("number", [1.0, 2.5])
+    for mode in ("dense", "lexical", "hybrid"):
+        assert len(index.search("lamp", mode=mode, filters="price > 2")) == 1
+    assert verify(folder).ok
+    assert _index(docs).unchanged == 2
+
+
+def test_a_column_keeps_its_type_while_one_document_that_stays_needs_it(docs: Path) -> None:
+    _write(docs, "a.jsonl", ["free"])
+    _index(docs)
+    _write(docs, "b.jsonl", [1, 2])
+    reason = MISFIT.format("integer", "text")
+    assert _index(docs).failures == {"b.jsonl#0": reason, "b.jsonl#1": reason}
+    assert _prices(docs) == ["free"]
+
+
+@pytest.mark.parametrize("how", ["mended", "emptied", "removed"])
+def test_rows_that_did_not_fit_are_done_once_what_stood_in_their_way_is_gone(
+    docs: Path, how: str
+) -> None:
+    _write(docs, "a.jsonl", ["free"])
+    _index(docs)
+    _write(docs, "b.jsonl", [1, 2])
+    assert len(_index(docs).failures) == 2
+    match how:
+        case "mended":
+            _write(docs, "a.jsonl", [3])
+        case "emptied":
+            _write(docs, "a.jsonl", [None])
+        case "removed":
+            (docs / "a.jsonl").unlink()
+    tally = _index(docs)
+    assert tally.failures == {}
+    expected = {"mended": {1, 2, 3}, "emptied": {1, 2, None}, "removed": {1, 2}}
+    index = Index.open(docs.parent / "index", embedder=mini())
+    found = index.search("lamp", top_k=9, mode="dense")
+    assert {hit.metadata["price"] for hit in found} == expected[how]
+    assert _index(docs).documents == 0
+
+
+def test_a_row_whose_new_content_does_not_fit_keeps_what_stood_there_and_is_told(
+    docs: Path,
+) -> None:
+    # As a changed file does that cannot be read (test_index_folder.py).
+    _write(docs, "a.jsonl", [1, 2, 3])
+    _index(docs)
+    _write(docs, "a.jsonl", [1, 2, "dear"])
+    reason = MISFIT.format("text", "integer")
+    for _ in range(2):
+        assert _index(docs).failures == {"a.jsonl#2": reason}
+        assert _prices(docs) == [1, 2, 3]
+
+
+def test_a_large_number_that_is_replaced_stands_in_no_fraction_s_way(docs: Path) -> None:
+    _write(docs, "a.jsonl", [LARGE, 1])
+    _index(docs)
+    _write(docs, "a.jsonl", [1.5, 1])
+    assert _index(docs).failures == {}
+    assert _prices(docs) == [1.0, 1.5]
+
+
+def test_a_run_that_is_stopped_after_a_column_was_given_another_type_is_gone_on_with(
+    docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(docs, "a.jsonl", ["free", "dear"])
+    _index(docs)
+    _write(docs, "a.jsonl", [1, 2])
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("biencoder.index.carry_out.documents", stop)
+        with pytest.raises(KeyboardInterrupt):
+            _index(docs)
+    index = Index.open(docs.parent / "index", embedder=mini())
+    assert [hit.metadata["price"] for hit in index.search("lamp", mode="dense")] == [None, None]
+    assert _index(docs).failures == {}
+    assert _prices(docs) == [1, 2]
+
+
+def test_a_column_that_could_not_be_given_another_type_is_as_it_was(
+    docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(docs, "a.jsonl", ["free", "dear"])
+    _index(docs)
+    _write(docs, "a.jsonl", [1, 2])
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        # The old column is dropped already.
+        patched.setattr("lancedb.table.LanceTable.add_columns", full)
+        with pytest.raises(OutputError, match="No space left"):
+            _index(docs)
+    assert _prices(docs) == ["dear", "free"]
+    assert _index(docs).failures == {}
+    assert _prices(docs) == [1, 2]
+
+
+def _chosen(rows: list[dict[str, Value]], there: dict[str, Any], held: set[str]) -> dict[str, Any]:
+    fields = Fields()
+    for row in rows:
+        fields.take(row)
+    return fields.choose(
+        there,
+        widens=lambda name: True,
+        held=lambda names: dict.fromkeys(held.intersection(names), False),
+    )
+
+
+def test_beyond_the_most_columns_those_stay_that_most_rows_have() -> None:
+    rows: list[dict[str, Value]] = [{f"user_{n:03}": n, "kind": "lamp"} for n in range(400)]
+    chosen = _chosen(rows, {"old": "text"}, held=set())
+    assert len(chosen) == 256
+    assert (chosen["old"], chosen["kind"]) == ("text", "text")
+    # Of those that are as frequent the first by name, so that their order decides nothing.
+    assert chosen.keys() == {"old", "kind", *(f"user_{n:03}" for n in range(254))}
+    assert _chosen(rows[::-1], {"old": "text"}, held=set()) == chosen
+    full = {f"c{n}": "text" for n in range(300)}
+    assert _chosen(rows, full, held=set()) == full
+
+
+def test_as_many_of_either_kind_are_numbers() -> None:
+    rows: list[dict[str, Value]] = [{"a": "x"}, {"a": 1}, {"b": True}, {"b": "x"}, {"c": True}]
+    assert _chosen(rows, {}, set()) == {"a": "integer", "b": "text", "c": "boolean"}
+    assert _chosen(rows, {"a": "boolean", "c": "text"}, {"c"}) == {
+        "a": "integer",
+        "b": "text",
+        "c": "text",
+    }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.index.made_disk import read_only_copy
@@ -138,3 +140,42 @@ def test_a_ledger_in_a_folder_that_cannot_be_written_is_read(ledger: Ledger, pat
         other.close()
         with pytest.raises(OutputError, match="cannot be used"):
             Ledger(place / path.name)
+
+
+def test_a_file_system_on_which_sqlite_cannot_share_memory_is_told_and_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own dot-file locking stands for such a file system: it has no write-ahead log."""
+    connect: Any = sqlite3.connect
+
+    def elsewhere(place: str, **options: Any) -> Any:
+        return connect(f"{place}&vfs=unix-dotfile", **options)
+
+    monkeypatch.setattr(sqlite3, "connect", elsewhere)
+    with pytest.raises(OutputError, match="write-ahead log") as refused:
+        Ledger(path)
+    assert "keep the index on a local disk" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (sqlite3.SQLITE_IOERR_SHMMAP, "keep the index on a local disk"),
+        (sqlite3.SQLITE_IOERR_LOCK, "keep the index on a local disk"),
+        (sqlite3.SQLITE_PROTOCOL, "keep the index on a local disk"),
+        (sqlite3.SQLITE_FULL, "is the disk full"),
+        (sqlite3.SQLITE_IOERR_WRITE, "is the disk full"),
+    ],
+)
+def test_how_sqlite_failed_decides_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch, code: int, hint: str
+) -> None:
+    def fails(*values: object, **more: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", fails)
+    with pytest.raises(OutputError, match="cannot be used: disk I/O error") as refused:
+        Ledger(path)
+    assert hint in str(refused.value)

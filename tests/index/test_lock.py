@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from biencoder.errors import LockedError, OutputError
-from biencoder.index.lock import writing
+from biencoder.index.lock import reading_alone, writing
 
 HOLDER = """
 import sys, time
@@ -52,6 +55,28 @@ def test_a_second_writer_is_refused_at_once_and_told_who_holds_it_until_that_one
         process.wait()
         with writing(path, verb="index"):
             assert re.search('"verb": "index"', path.read_text())
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lock_file_that_was_removed_before_it_could_be_locked_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, another: bool
+) -> None:
+    path, real = tmp_path / "lock", fcntl.flock
+    removed: list[Path] = []
+
+    def late(handle: int, kind: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(path)
+            if another:
+                path.write_text("")
+        real(handle, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with writing(path, verb="index"):
+        assert removed
+        with pytest.raises(LockedError, match="`biencoder index`"), writing(path, verb="compact"):
+            raise AssertionError("two writers")
 
 
 def test_a_holder_that_has_not_signed_yet_is_told_as_such(tmp_path: Path) -> None:
@@ -97,3 +122,31 @@ def test_the_names_of_new_folders_are_synced(
     monkeypatch.setattr(os, "fsync", note)
     with writing(tmp_path / "a" / "b" / "lock", verb="index"):
         assert {tmp_path, tmp_path / "a"} <= set(synced)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("lock", [writing, reading_alone])
+def test_a_file_system_without_locks_is_told_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, lock: Callable[..., Any]
+) -> None:
+    def refuses(handle: int, kind: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(OutputError, match="without locks") as refused:  # noqa: SIM117
+        with lock(tmp_path / "lock", verb="index"):
+            raise AssertionError("it is not held")
+    assert "keep the index on a local disk" in str(refused.value)
+
+
+def test_another_error_of_locking_is_not_taken_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(handle: int, kind: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(OutputError, match="could not be written: Input/output error"):  # noqa: SIM117
+        with writing(tmp_path / "lock", verb="index"):
+            raise AssertionError("it is not held")

@@ -10,9 +10,10 @@ from tests.index.made_documents import TEXTS, write_documents
 from tests.index.made_index import mini
 
 from biencoder import Index
+from biencoder.embedder.fingerprint import hash_file
 from biencoder.errors import DimensionError, InputError
 from biencoder.index.build import Options, index_folder
-from biencoder.index.plan import list_sources
+from biencoder.index.listing import list_sources
 from biencoder.index.verify import verify
 
 NOT_UTF8 = "has a name that is not UTF-8: rename it"
@@ -110,3 +111,54 @@ def test_sources_below_a_folder_that_may_not_be_entered_are_told(tmp_path: Path)
         patched.setattr(Path, "is_file", refused)
         with pytest.raises(InputError, match="docs cannot be opened: Permission denied"):
             list_sources(tmp_path / "docs")
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+@pytest.mark.parametrize("name", ["lakes.md", "animals.jsonl"])
+def test_a_failure_that_passed_is_told_no_more(docs: Path, tmp_path: Path, name: str) -> None:
+    to, path = tmp_path / "index", docs / name
+    index_folder(docs, to, embedder=mini())
+    data = path.read_bytes()
+    count = len(Index.open(to))
+    _link_to_nothing(path)
+    for _ in range(2):
+        tally = index_folder(docs, to, embedder=mini())
+        assert tally.failures == {name: "is a link to a file that does not exist"}
+        assert len(Index.open(to)) == count
+    path.unlink()
+    path.write_bytes(data)
+    assert index_folder(docs, to, embedder=mini()).failures == {}
+    again = index_folder(docs, to, embedder=mini())
+    assert (again.documents, again.unchanged) == (0, len(TEXTS) + 3)
+    assert len(Index.open(to)) == count
+    assert verify(to).ok
+
+
+def test_one_of_a_file_that_was_never_read_goes_with_it(docs: Path, tmp_path: Path) -> None:
+    to = tmp_path / "index"
+    (docs / "lost.md").symlink_to("nothing")
+    assert list(index_folder(docs, to, embedder=mini()).failures) == ["lost.md"]
+    (docs / "lost.md").unlink()
+    assert index_folder(docs, to, embedder=mini()).failures == {}
+
+
+def test_a_file_that_could_not_be_opened_once_is_done_when_it_can(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "index"
+    index_folder(docs, to, embedder=mini())
+
+    def refused(path: Path) -> str:
+        if path.name == "lakes.md":
+            raise PermissionError(13, "Permission denied")
+        return hash_file(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("biencoder.index.plan.hash_file", refused)
+        tally = index_folder(docs, to, embedder=mini())
+        assert tally.failures == {"lakes.md": "cannot be opened: Permission denied"}
+    assert index_folder(docs, to, embedder=mini()).failures == {}

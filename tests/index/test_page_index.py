@@ -287,7 +287,7 @@ def test_both_files_of_a_page_are_on_the_disk_before_its_row_is_acknowledged(
     def looking(ledger: Ledger, name: str, value: Any) -> None:
         if name == "acknowledged" and value is not None:
             generation = ledger.path.parent
-            rows = list(page_rows(Store.open(generation, value["version"]), _facts(to)))
+            rows = list(page_rows(Store.open(generation, value["version"]), ledger, _facts(to)))
             pages.append(len(rows))
             for id_, source in rows:
                 above = generation / "pages" / id_[:2]

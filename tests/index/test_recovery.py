@@ -10,12 +10,15 @@ import pytest
 from tests.index import made_index
 
 from biencoder import Index
-from biencoder.errors import BiencoderError, IndexDamagedError, LockedError
+from biencoder.errors import BiencoderError, IndexDamagedError, LockedError, OutputError
+from biencoder.index.durable import bytes_below
+from biencoder.index.layout import Generation
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import writing
 from biencoder.index.mirror import make_mirror, open_mirror
 from biencoder.index.store import Store
 from biencoder.index.table_files import RecoveryWarning, manifest_versions
+from biencoder.index.writer import open_writer
 
 # Where something is lost, that is told; one test looks at what is told.
 pytestmark = pytest.mark.filterwarnings("ignore::biencoder.index.table_files.RecoveryWarning")
@@ -171,16 +174,64 @@ def test_a_ledger_that_is_corrupted_is_kept_aside(
     assert any(path.read_bytes() == data for path in lost.iterdir())
 
 
-def test_a_version_that_nobody_acknowledged_is_put_aside(
+def test_a_version_that_nobody_acknowledged_is_removed_by_the_next_run(
     source: Path, folder: Path, whole: made_index.Contents
 ) -> None:
+    """However often a run is stopped (a full disk), what it left takes no more space."""
     expected = made_index.answers(folder)
-    Store.open(made_index.live(folder)).delete_sources(list(whole.checksums))
-    assert made_index.answers(folder) == expected
-    tally = made_index.index(source, folder)
-    assert (tally.documents, made_index.contents(folder)) == (0, whole)
-    aside = list((made_index.live(folder) / "quarantine").rglob("*.manifest"))
-    assert len(aside) == 1
+    sizes = []
+    for _ in range(3):
+        Store.open(made_index.live(folder)).delete_sources(list(whole.checksums))
+        assert made_index.answers(folder) == expected
+        tally = made_index.index(source, folder)
+        assert (tally.documents, made_index.contents(folder)) == (0, whole)
+        assert list((made_index.live(folder) / "quarantine").glob("*")) == []
+        sizes.append(bytes_below(made_index.live(folder) / "chunks.lance"))
+    assert sizes == sizes[:1] * 3
+
+
+def test_what_nobody_acknowledged_is_kept_where_the_acknowledged_version_does_not_open(
+    folder: Path, whole: made_index.Contents
+) -> None:
+    generation = made_index.live(folder)
+    stranger = generation / "chunks.lance" / "data" / "stranger.lance"
+    stranger.write_bytes(b"rows of nobody")
+    newest = min((generation / "chunks.lance" / "_versions").glob("*.manifest"))
+    newest.write_bytes(newest.read_bytes()[:-200] + bytes(100) + newest.read_bytes()[-100:])
+    with pytest.warns(RecoveryWarning), open_writer(Generation(generation), 384):
+        pass
+    assert list((generation / "quarantine").rglob("stranger.lance"))
+
+
+def test_a_first_run_that_came_to_no_row_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, to = made_index.write_sources(tmp_path / "source", count=2), tmp_path / "index"
+
+    def half(folder: Path, schema: object) -> None:
+        (folder / "chunks.lance" / "_transactions").mkdir(parents=True)
+        (folder / "chunks.lance" / "_transactions" / "0.txn").write_bytes(b"half")
+        raise OutputError("No space left on device")
+
+    for _ in range(2):
+        with monkeypatch.context() as disk:
+            disk.setattr(Store, "create", half)
+            with pytest.raises(OutputError):
+                made_index.index(source, to)
+    made_index.index(source, to)
+    assert not (made_index.live(to) / "quarantine").exists()
+    assert len(made_index.contents(to).checksums) == 12
+
+
+def test_what_an_earlier_version_left_in_quarantine_goes_and_damaged_files_stay(
+    source: Path, folder: Path
+) -> None:
+    quarantine = made_index.live(folder) / "quarantine"
+    for name in ("20250101T000000-1-unfinished/data", "20250101T000000-1/data"):
+        (quarantine / name).mkdir(parents=True)
+        (quarantine / name / "a.lance").write_bytes(b"x")
+    made_index.index(source, folder)
+    assert [path.name for path in quarantine.iterdir()] == ["20250101T000000-1"]
 
 
 def test_cleaning_up_never_removes_the_ledger_s_version(source: Path, tmp_path: Path) -> None:

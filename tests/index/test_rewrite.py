@@ -139,10 +139,84 @@ def test_a_compaction_does_not_throw_away_a_re_embedding_that_is_half_done(
     # With the settings that it was begun with: with others it would be given up.
     assert f"reindex {folder} --model mini --chunk-tokens 100;" in str(refused.value)
     assert len(made_index.acknowledged(folder / "g2")) == 43
-    compact(folder, purge=True)
+    with pytest.warns(RecoveryWarning, match="given up: 43 documents of it are dropped"):
+        compact(folder, purge=True)
     assert read_layout(folder).building is None
     assert len(list(folder.glob("g*"))) == 1
     assert Index.open(folder, embedder=made_index.mini()).facts.chunk_tokens != 100
+
+
+def test_a_compaction_on_a_full_disk_gives_its_space_back_at_once(
+    folder: Path, whole: made_index.Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*values: object) -> None:
+        raise OutputError("No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("biencoder.index.rewrite._finish", full)
+        with pytest.raises(OutputError, match="No space left"):
+            compact(folder)
+    assert {path.name for path in folder.iterdir()} == {"g1", "index.json", "lock"}
+    assert read_layout(folder).building is None
+    assert made_index.contents(folder) == whole
+
+
+def test_a_compaction_that_was_killed_is_removed_by_whoever_writes_next(
+    source: Path,
+    folder: Path,
+    whole: made_index.Contents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        with pytest.raises(Stopped):
+            compact(folder)
+    assert (folder / "g2").exists()
+    made_index.index(source, folder)
+    assert {path.name for path in folder.iterdir()} == {"g1", "index.json", "lock"}
+    assert made_index.contents(folder) == whole
+
+
+def test_a_re_embedding_that_is_half_done_outlives_a_run(
+    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        with pytest.raises(Stopped):
+            reindex(folder, OTHER, embedder=made_index.mini())
+    made_index.index(source, folder)
+    assert read_layout(folder).building == "g2"
+    assert len(made_index.acknowledged(folder / "g2")) == 43
+
+
+def test_a_column_whose_values_are_all_gone_leaves_with_a_compaction(tmp_path: Path) -> None:
+    source, to = tmp_path / "source", tmp_path / "index"
+    source.mkdir()
+    (source / "kept.jsonl").write_text('{"id": "a", "text": "A lamp.", "price": 3}')
+    (source / "gone.jsonl").write_text('{"id": "b", "text": "A pump.", "room": "cellar"}')
+    made_index.index(source, to)
+    (source / "gone.jsonl").unlink()
+    made_index.index(source, to)
+    assert {"price", "room"} <= Index.open(to).columns.keys()
+    compact(to)
+    columns = Index.open(to).columns
+    assert ("price" in columns, "room" in columns) == (True, False)
+    # It may come back, and as another type.
+    (source / "new.jsonl").write_text('{"id": "c", "text": "A fan.", "room": 7}')
+    made_index.index(source, to)
+    assert Index.open(to).columns["room"] == "integer"
+    assert len(Index.open(to).search("fan", mode="lexical", filters="room = 7")) == 1
+
+
+def test_a_second_writer_is_refused_before_a_model_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*values: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(Options, "open", opened)
+    with writing(folder / "lock", verb="index"), pytest.raises(LockedError):
+        reindex(folder, OTHER)
 
 
 def test_what_failed_and_what_was_read_is_known_after_a_compaction(tmp_path: Path) -> None:

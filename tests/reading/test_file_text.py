@@ -37,3 +37,9 @@ def test_a_reason_says_what_is_wrong_and_what_to_do() -> None:
     assert ReadFailure.from_error(error).reason == "is encrypted: save a copy without a password"
     missing = ReadFailure.from_system(FileNotFoundError(2, "No such file or directory"))
     assert missing.reason == "cannot be opened: No such file or directory"
+
+
+def test_of_a_title_as_long_as_a_book_the_beginning_is_kept_and_it_says_so() -> None:
+    title = sensible_title("Word \n" * 1_000_000)
+    assert len(title) <= 1_000
+    assert title.endswith("Word…")

@@ -47,6 +47,7 @@ def test_what_no_column_holds_is_left_out_and_counted(tmp_path: Path) -> None:
         "lists": [[1]],
         "big": 2**63,
         "odd": float("nan"),
+        "_score": 1,
         "year": 1,
         "metadata": {"year": 2},
     }
@@ -55,6 +56,7 @@ def test_what_no_column_holds_is_left_out_and_counted(tmp_path: Path) -> None:
         assert isinstance(read, Row)
         assert read.metadata == {"year": 2}
     assert sorted(reader.notes) == [
+        "'_score' (names that begin with '_' are the table's own: rename it): left out 2 times",
         "'big' with a number beyond 64 bits: left out 2 times",
         "'deep' with nested values: left out 2 times",
         "'lists' with nested values: left out 2 times",
@@ -63,7 +65,17 @@ def test_what_no_column_holds_is_left_out_and_counted(tmp_path: Path) -> None:
         "'year' beside another in 'metadata': left out 2 times",
     ]
     list(reader)
-    assert len(reader.notes) == 6
+    assert len(reader.notes) == 7
+
+
+def test_of_very_many_fields_that_are_left_out_the_first_are_named_and_all_counted(
+    tmp_path: Path,
+) -> None:
+    rows = [{"text": "tea", f"no name {n}": 1} for n in range(80)]
+    reader = RowReader(_write(tmp_path, *rows), "rows")
+    list(reader)
+    assert reader.notes[0] == "'no name 0', which is no name for a column: left out once"
+    assert reader.notes[50:] == ("values of more fields: left out 30 times",)
 
 
 @pytest.mark.parametrize(

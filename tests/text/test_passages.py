@@ -59,11 +59,27 @@ def test_no_real_page_gives_more_tokens_than_the_model_or_the_setting_allows(
 
 def test_context_that_does_not_fit_is_left_out_from_the_top(tokenizer: TextTokenizer) -> None:
     (piece,) = _cutter(tokenizer, 30).cut(
-        "Hot.", title="word " * 200, markdown=False, headings=("far " * 60, "Near")
+        "Hot.", title="?! " * 100, markdown=False, headings=("far " * 60, "Near")
     )
     assert piece.embedded == "Near\nHot."
 
 
-def test_a_title_as_long_as_a_book_is_left_out_whole(tokenizer: TextTokenizer) -> None:
-    (piece,) = _cutter(tokenizer, 30).cut("Hot.", title="word " * 200, markdown=False)
+def test_a_title_of_too_many_tokens_is_left_out_whole(tokenizer: TextTokenizer) -> None:
+    (piece,) = _cutter(tokenizer, 30).cut("Hot.", title="?! " * 100, markdown=False)
     assert piece.embedded == "Hot."
+
+
+def test_of_a_title_and_a_heading_as_long_as_a_book_the_first_words_are_read(
+    tokenizer: TextTokenizer,
+) -> None:
+    book = "word " * 200_000
+    (piece,) = _cutter(tokenizer, 400).cut("Hot.", title=book, markdown=False, headings=(book[5:],))
+    assert piece.embedded == " > ".join(["word " * 59 + "word"] * 2) + "\nHot."
+
+
+def test_a_long_heading_that_begins_the_passage_is_not_said_twice(
+    tokenizer: TextTokenizer,
+) -> None:
+    heading = "far " * 99 + "away"
+    (piece,) = _cutter(tokenizer, 400).cut(f"# {heading}\n\nHot.", title="Tea", markdown=True)
+    assert piece.embedded == f"Tea\n# {heading}\n\nHot."

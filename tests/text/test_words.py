@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biencoder.errors import InputError
-from biencoder.text.words import TOKENS, Tokens, split_words, splitter
+from biencoder.text.words import TOKENS, Tokens, split_words, splitter, word_places
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,13 @@ def test_no_word_mixes_a_spaced_and_an_unspaced_script(text: str) -> None:
         kinds = [key for key, _ in groupby(word, kind)]
         assert len(kinds) == 1
         assert len(word) <= lengths.get(kinds[0], len(word))
+
+
+@given(st.text(alphabet="aB_ ß黑豹ภาษ1हि-"))
+def test_each_word_is_told_with_the_place_where_it_stands(text: str) -> None:
+    places = list(word_places(text))
+    assert [word for _, _, word in places] == split_words(text)
+    assert all(text[start:stop].casefold() == word for start, stop, word in places)
 
 
 def test_unknown_tokens_are_an_error_that_lists_the_known() -> None:

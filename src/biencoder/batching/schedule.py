@@ -5,7 +5,7 @@ A window bounds the memory: whatever the corpus, two windows are alive at a time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeAlias, TypeVar
@@ -44,7 +44,7 @@ def windows(
         yield window
 
 
-def prefetch(items: Iterable[_In], prepare: Callable[[_In], _Out]) -> Iterator[_Out]:
+def prefetch(items: Iterable[_In], prepare: Callable[[_In], _Out]) -> Generator[_Out, None, None]:
     """``prepare`` each item one step ahead, in a thread of its own, in order.
 
     An exception in ``prepare`` or in ``items`` comes out where its result would have come.

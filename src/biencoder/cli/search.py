@@ -191,7 +191,7 @@ def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores:
     from rich.text import Text
 
     from biencoder.evaluate.report.words import visible
-    from biencoder.text.snippet import question_words, snippet
+    from biencoder.text.snippet import matches, snippet
 
     head = Text(f"{hit.rank}. {hit.score:.3f}  ", style="bold")
     head.append(visible(hit.source), style="cyan")
@@ -200,8 +200,8 @@ def _print(hit: memory_search.Hit | hits.Hit, question: str, place: str, scores:
     body = Text(visible(snippet(hit.text, question)), style="default")
     if not hit.text.strip():
         body = Text("page image, without a text layer", style="italic dim")
-    for word in question_words(question):
-        body.highlight_regex(rf"(?i)\b{word}\b", "bold yellow")
+    for start, stop in matches(body.plain, question):
+        body.stylize("bold yellow", start, stop)
     if scores:
         body.append(f"\n{scores}", style="dim")
     console = Console(soft_wrap=False)

@@ -68,7 +68,7 @@ class _Lines:
 def tell_tally(tally: Tally, folder: Path, seconds: float, left_out: Sequence[str] = ()) -> None:
     """What a run did, in a line; then what to know about it, and what failed and why.
 
-    left_out: files of kinds that are not read here.
+    left_out: files of kinds that are not read here, and queries and judgements beside a corpus.
     """
     from biencoder.evaluate.report.words import counted, visible
 
@@ -83,8 +83,8 @@ def tell_tally(tally: Tally, folder: Path, seconds: float, left_out: Sequence[st
         say(line)
     if left_out:
         say(
-            f"Warning: left out {counted(len(left_out), 'file')} of kinds that are not read here, "
-            f"first {visible(left_out[0])}"
+            f"Warning: left out {counted(len(left_out), 'file')} that cannot be read here or hold no "
+            f"documents, first {visible(left_out[0])}"
         )
     for line in failure_lines(tally.failures, folder):
         say(line)

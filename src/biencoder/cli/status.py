@@ -120,4 +120,6 @@ def _beside(generation: Beside) -> str:
 
     documents = counted(generation.documents, "document")
     model = f" ({generation.model})" if generation.model else ""
+    if generation.damage:
+        documents = f"its account cannot be read: {generation.damage}"
     return f"{generation.name}{model}, {documents}, {gigabytes(generation.bytes)}"

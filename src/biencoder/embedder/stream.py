@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -32,20 +33,23 @@ def encode_stream(
 ) -> Iterator[Window]:
     """Vectors window by window; memory depends on the budget and the window, not on the corpus."""
     cut = windows(checked_texts(texts), max_texts=window_texts)
-    for first_row, encoded in prefetch(_numbered(cut), _prepare(tokenize)):
-        yield Window(
-            vectors=compute(
-                encoded.ids,
-                model=model,
-                dimensions=dimensions,
-                token_budget=token_budget,
+    ready = prefetch(_numbered(cut), _prepare(tokenize))
+    # However this ends, nobody asks for texts any more once it has ended.
+    with closing(ready):
+        for first_row, encoded in ready:
+            yield Window(
+                vectors=compute(
+                    encoded.ids,
+                    model=model,
+                    dimensions=dimensions,
+                    token_budget=token_budget,
+                    first_row=first_row,
+                ),
                 first_row=first_row,
-            ),
-            first_row=first_row,
-            tokens=sum(map(len, encoded.ids)),
-            cut=encoded.cut,
-            unreadable=tuple(first_row + index for index in encoded.unreadable),
-        )
+                tokens=sum(map(len, encoded.ids)),
+                cut=encoded.cut,
+                unreadable=tuple(first_row + index for index in encoded.unreadable),
+            )
 
 
 @torch.inference_mode()
@@ -73,12 +77,13 @@ def compute(
 
 
 def demand_finite(vectors: FloatArray, rows: Sequence[int], what: str) -> None:
-    """Raise EncodingError for the first vector that is not finite. rows: whose they are."""
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
+    """Raise EncodingError for vectors that are not finite. rows: whose they are."""
+    bad = tuple(rows[int(place)] for place in np.flatnonzero(~np.isfinite(vectors).all(axis=1)))
+    if bad:
         raise EncodingError(
-            f"the model gave NaN or infinity for {what} {rows[int(bad[0])]}",
+            f"the model gave NaN or infinity for {what} {bad[0]}",
             hint="the weights are damaged, or this number format is too small: try dtype='float32'",
+            rows=bad,
         )
 
 

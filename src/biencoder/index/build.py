@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,12 +34,13 @@ from biencoder.index.layout import (
     create_layout,
     is_index,
 )
+from biencoder.index.listing import check_first, check_source
 from biencoder.index.lock import writing
 from biencoder.index.meter import Meter, silent
 from biencoder.index.mirror import make_mirror, open_mirror
 from biencoder.index.page_rows import plan_again_without_pages
 from biencoder.index.page_settings import PageOptions, page_facts
-from biencoder.index.plan import Plan, check_first, list_sources, make_plan
+from biencoder.index.plan import Plan, make_plan
 from biencoder.index.recovery import take_over
 from biencoder.index.writer import Writer, open_writer
 from biencoder.reading.limits import Limits
@@ -111,22 +114,42 @@ def index_folder(
     FingerprintError, OutputError; a file that cannot be read is in the tally's failures instead.
     """
     root, folder = Path(source).resolve(), Path(to)
-    list_sources(root, images=True)
+    check_source(root, images=True)
     check_place(folder)
-    if not is_index(folder):
-        # A run that cannot start must not leave an empty index: what it needs is tried before.
-        check_first(root, images=options.pages.modality != "text")
-        embedder = embedder or options.open()
-        facts = new_facts(embedder, options, root)
-        check_first(root, images=facts.reads_pages)
-        embedder.cutter(facts.chunk_tokens)
-    with writing(folder / LOCK, verb="index"):
+    made = [path for path in (folder / LOCK, folder, *folder.parents) if not path.exists()]
+    # The lock first: a second writer is refused before it walks a folder or loads a model.
+    with writing(folder / LOCK, verb="index"), _nothing_left(folder, made):
         if not is_index(folder):
+            embedder = _first_model(root, options, embedder)
             create_layout(folder)
         run = _Run(take_over(folder), options, root, embedder, meter or silent)
         # The run lets go of it in time.
         del embedder
         return run.all()
+
+
+def _first_model(root: Path, options: Options, embedder: Encoder | None) -> Encoder:
+    """The model of a new index; what its first run needs is tried before there is one."""
+    check_first(root, images=options.pages.modality != "text")
+    embedder = embedder or options.open()
+    facts = new_facts(embedder, options, root)
+    check_first(root, images=facts.reads_pages)
+    embedder.cutter(facts.chunk_tokens)
+    return embedder
+
+
+@contextmanager
+def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
+    """A first run that cannot start leaves neither its lock file nor a folder: those that it made."""
+    try:
+        yield
+    except BaseException:
+        if not is_index(folder):
+            # Why it cannot start is what is to be told; an empty folder that stays harms nobody.
+            with suppress(OSError):
+                for path in made:
+                    path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 @dataclass
@@ -151,7 +174,7 @@ class _Run:
                     note=writer.plan,
                     retry=self.options.retry,
                     may_empty=self.options.allow_empty,
-                    widens=writer.widens,
+                    held=writer.store.held,
                     by_looks=facts.reads_pages,
                     tick=tick,
                 )

@@ -9,6 +9,7 @@ from biencoder.index.ingest import Ingest, Tally
 from biencoder.index.meter import Meter
 from biencoder.index.plan import Plan
 from biencoder.index.sources import documents
+from biencoder.index.writer import Writer, unbroken
 from biencoder.reading.limits import Limits
 from biencoder.reading.pool import ReaderPool
 
@@ -17,6 +18,7 @@ def carry_out(
     plan: Plan, ingest: Ingest, *, label: str, meter: Meter, workers: int, limits: Limits
 ) -> Tally:
     """Index what the plan wants and remove what is gone. label: of the bars, such as "indexing"."""
+    _retype(ingest.writer, plan)
     looks = [job for job in plan.jobs if job.by_looks]
     others = plan.wanted + len(plan.failures) - len(looks)
     # A file of rows is read for its faults too where no row of it is wanted.
@@ -26,4 +28,26 @@ def carry_out(
     if looks:
         with meter(label, None, "pages") as tick:
             ingest.run_pages(looks, limits, tick)
+    # Of a file of rows they come with no document: the ledger alone has them.
+    ends = ingest.writer.ledger.files()
+    files = [job.file for job in plan.jobs if job.rows is not None and job.file in ends]
+    ingest.tally.notes |= {file: ends[file].notes for file in files if ends[file].notes}
     return ingest.tally
+
+
+def _retype(writer: Writer, plan: Plan) -> None:
+    """Give columns that no document needs as they are another type, before rows of that type come.
+
+    A document that is to be done and then fails stays without its old value there.
+    """
+    there = writer.columns
+    # Whole numbers become fractions in place, with the rows that need it (`writer.py`).
+    other = {
+        name: kind
+        for name, kind in plan.columns.items()
+        if name in there and there[name] != kind and (there[name], kind) != ("integer", "number")
+    }
+    if other:
+        with unbroken():
+            writer.store.retype(other)
+            writer.acknowledge()

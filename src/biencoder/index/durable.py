@@ -6,6 +6,7 @@ the last acknowledged version is synced here, then the folders that name them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,6 +16,16 @@ from pathlib import Path
 
 from biencoder.drafts import new_file
 from biencoder.errors import OutputError
+
+LOCAL_DISK = "keep the index on a local disk: network file systems may lack locks and shared memory"
+# The system's ways to say that this user may not.
+NO_RIGHT = (errno.EACCES, errno.EPERM)
+_HINTS = {
+    errno.EROFS: "the file system is mounted for reading only: mount it for writing",
+    **dict.fromkeys(
+        NO_RIGHT, "ask its owner for the right to write there, or run this as the owner"
+    ),
+}
 
 
 def sync_file(path: Path) -> None:
@@ -48,10 +59,10 @@ def bytes_below(folder: Path) -> int:
 
 
 def size_of(path: Path) -> int:
-    """A file's bytes, 0 where it is gone."""
+    """A file's bytes, 0 where it is gone or may not be looked at."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return 0
 
 
@@ -88,5 +99,12 @@ def disk_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"{place} could not be written: {error.strerror or error}",
-            hint="is the disk full or failing? Nothing acknowledged is lost; run again",
+            hint=writing_hint(
+                error, "is the disk full or failing? Nothing acknowledged is lost; run again"
+            ),
         ) from error
+
+
+def writing_hint(error: OSError, otherwise: str) -> str:
+    """What to do where the system refused to write; ``otherwise``, unless it is a matter of rights."""
+    return _HINTS.get(error.errno or 0, otherwise)

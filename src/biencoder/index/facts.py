@@ -23,6 +23,7 @@ from biencoder.index.durable import write_durably
 from biencoder.index.layout import Generation
 from biencoder.index.ledger import Ledger
 from biencoder.index.page_settings import seen_otherwise, told_limits, told_tiles
+from biencoder.index.rights import check_readable, refused, rights_told
 
 FACT = "generation"
 # Bump when cutting or what is embedded changes: old passages are then not mixed with new ones.
@@ -151,23 +152,36 @@ def keep_facts(generation: Generation, ledger: Ledger, facts: Facts) -> None:
 def read_facts(generation: Generation) -> Facts:
     """The facts of a generation.
 
-    Raises IndexDamagedError where neither copy can be read.
+    Raises IndexDamagedError where neither copy can be read, of these RightsError where this user may
+    not.
     """
     try:
         return _read_copy(generation)
     except (OSError, ValueError, TypeError) as error:
         known = _from_ledger(generation)
         if known is None:
-            raise IndexDamagedError(
-                f"{_copy(generation)} cannot be read: {error}",
-                hint="what made it is lost: remove the index's folder, and index the sources anew",
-            ) from error
+            raise _unknown(generation, error) from error
         return Facts(**known)
 
 
+def _unknown(generation: Generation, error: Exception) -> IndexDamagedError:
+    copy = _copy(generation)
+    if isinstance(error, PermissionError):
+        return refused(copy)
+    check_readable(copy, generation.ledger)
+    lost = not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
+    return IndexDamagedError(
+        f"{copy} cannot be read: {error}",
+        hint="what made it is lost: remove the index's folder, and index the sources anew"
+        if lost
+        else "check the disk",
+    )
+
+
 def has_facts(generation: Generation) -> bool:
-    """Whether a first run came far enough to say what it makes."""
-    return _copy(generation).exists() or generation.ledger.exists()
+    """Whether a first run came far enough to say what it makes; raises RightsError."""
+    with rights_told(generation.folder):
+        return _copy(generation).exists() or generation.ledger.exists()
 
 
 def check_same(facts: Facts, wanted: Facts, folder: Path) -> None:

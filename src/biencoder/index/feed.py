@@ -1,7 +1,7 @@
 """Documents through the model: passages out to it, finished documents back, in order.
 
 The model takes passages in windows and reads ahead in a thread of its own; a document is finished
-when the vectors of all its passages are there.
+when the vectors of all its passages are there. A passage without one costs its own document only.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
 from biencoder.batching.schedule import WINDOW_TEXTS
-from biencoder.embedder.encoder import Encoder
+from biencoder.embedder.encoder import Encoder, Window
+from biencoder.errors import EncodingError
 from biencoder.index.facts import Facts
 from biencoder.index.filters import Value
 from biencoder.index.ledger import FileEnd
 from biencoder.index.rows import Chunk
 from biencoder.text.passages import BELOW
+from biencoder.text.shorten import short_name
 from biencoder.types import FloatArray
 
 # A slow model's first window: it shows a rate soon, and Ctrl-C loses little.
@@ -99,6 +102,33 @@ class Pace:
         self._texts = max(1, min(fitting, self._most))
 
 
+@dataclass(slots=True)
+class _Place:
+    """A passage on its way: its vector once that is there, or why there is none."""
+
+    chunk: Chunk
+    vector_D: FloatArray | None = None
+    unreadable: bool = False
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.vector_D is not None or bool(self.reason)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A document on its way. ended: no more of its passages will come."""
+
+    document: Document
+    places: list[_Place] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.ended and all(place.done for place in self.places)
+
+
 class Feed:
     """One run of documents through a model; ``most``: texts that it takes at once, at most."""
 
@@ -106,14 +136,35 @@ class Feed:
         self._pace = Pace(min(most, WINDOW_TEXTS))
         self._embedder, self._facts = embedder, facts
         self._cutter = embedder.cutter(facts.chunk_tokens)
-        self._waiting: deque[tuple[Document, list[Chunk]]] = deque()
-        self._vectors: deque[FloatArray] = deque()
-        self._unreadable: deque[bool] = deque()
+        self._open: deque[_Open] = deque()
+        # By their row in the stream; the other thread asks, this one takes.
+        self._asked: deque[_Place] = deque()
+        self._broken: Exception | None = None
 
     def run(self, documents: Iterable[Document]) -> Iterator[list[Finished]]:
         """Finished documents, window by window, in order."""
+        coming = self._places(documents)
+        while True:
+            taken = 0
+            try:
+                for window in self._stream(coming):
+                    self._take(window)
+                    taken += len(window.vectors)
+                    yield list(self._complete())
+                break
+            except EncodingError as error:
+                # The stream is at its end with it: what it was asked beside is asked of another one.
+                self._leave_out([row - taken for row in error.rows], error)
+        yield list(self._complete())
+
+    def _stream(self, coming: Iterator[_Place]) -> Iterator[Window]:
+        """Windows of what was asked before and has no vector yet, and of what comes."""
+        if self._broken is not None:
+            raise self._broken
+        self._asked.clear()
+        again = [place for opened in self._open for place in opened.places if not place.done]
         stream = self._embedder.encode_stream(
-            self._texts(documents),
+            self._texts(chain(again, coming)),
             role="document",
             dimensions=self._facts.dimensions,
             window_texts=self._pace,
@@ -121,36 +172,48 @@ class Feed:
         began = time.monotonic()
         for window in stream:
             self._pace.took(len(window.vectors), time.monotonic() - began)
-            unreadable = set(window.unreadable)
-            self._vectors.extend(window.vectors)
-            rows = range(window.first_row, window.first_row + len(window.vectors))
-            self._unreadable.extend(row in unreadable for row in rows)
-            yield list(self._complete())
+            yield window
             began = time.monotonic()
-        yield list(self._complete())
 
-    def _texts(self, documents: Iterable[Document]) -> Iterator[str]:
-        for document in documents:
-            chunks = [] if document.reason else list(self._chunks(document))
-            # Before its texts: the other thread may have their vectors at once.
-            self._waiting.append((document, chunks))
-            yield from (chunk.embedded for chunk in chunks)
+    def _texts(self, places: Iterable[_Place]) -> Iterator[str]:
+        for place in places:
+            # Before its text: this thread may have its vector at once.
+            self._asked.append(place)
+            yield place.chunk.embedded
+
+    def _places(self, documents: Iterable[Document]) -> Iterator[_Place]:
+        """The passages of all documents, cut only as they are asked for, so that Ctrl-C never waits long."""
+        try:
+            for document in documents:
+                opened = _Open(document)
+                self._open.append(opened)
+                for chunk in () if document.reason else self._chunks(document):
+                    place = _Place(chunk)
+                    opened.places.append(place)
+                    yield place
+                opened.ended = True
+        except Exception as error:
+            # The stream that would tell it may be given up for another reason.
+            self._broken = error
+            raise
 
     def _chunks(self, document: Document) -> Iterator[Chunk]:
         number = 0
+        # Each passage is stored with them.
+        title = short_name(document.title)
         for part in document.parts:
             pieces = self._cutter.cut(
                 part.text,
-                title=document.title,
+                title=title,
                 markdown=document.markdown,
-                headings=part.headings,
+                headings=tuple(map(short_name, part.headings)),
             )
             for piece in pieces:
                 yield Chunk(
                     source=document.source,
                     sha256=document.sha256,
                     number=number,
-                    title=document.title,
+                    title=title,
                     heading=BELOW.join(piece.headings),
                     page=part.page,
                     start=part.start + piece.start,
@@ -162,21 +225,49 @@ class Feed:
                 )
                 number += 1
 
-    def _complete(self) -> Iterator[Finished]:
-        while self._waiting and len(self._waiting[0][1]) <= len(self._vectors):
-            document, chunks = self._waiting.popleft()
-            rows = [self._vectors.popleft() for _ in chunks]
-            unreadable = sum(self._unreadable.popleft() for _ in chunks)
-            vectors_ND = np.stack(rows) if rows else np.empty((0, self._facts.dimensions), "f4")
-            reason = document.reason
-            if document.source and not reason:
-                reason = self._why_not(chunks, unreadable)
-            yield Finished(document, chunks, vectors_ND, reason, unreadable)
+    def _take(self, window: Window) -> None:
+        unreadable = set(window.unreadable)
+        for row, vector_D in enumerate(window.vectors, window.first_row):
+            place = self._asked.popleft()
+            place.unreadable = row in unreadable
+            # Last: with it the passage counts as done.
+            place.vector_D = vector_D
 
-    def _why_not(self, chunks: Sequence[Chunk], unreadable: int) -> str:
-        if not chunks:
+    def _leave_out(self, places: Sequence[int], error: EncodingError) -> None:
+        """These of what was asked have no vector; raises where the error does not tell which."""
+        if not places:
+            raise error
+        for place in places:
+            self._asked[place].reason = error.hint or error.message
+
+    def _complete(self) -> Iterator[Finished]:
+        while self._open and self._open[0].done:
+            yield self._finished(self._open.popleft())
+
+    def _finished(self, opened: _Open) -> Finished:
+        document, places = opened.document, opened.places
+        reason = document.reason
+        if document.source and not reason:
+            reason = self._why_not(places)
+        rows = [place.vector_D for place in places if place.vector_D is not None]
+        return Finished(
+            document,
+            [place.chunk for place in places],
+            np.stack(rows) if rows else np.empty((0, self._facts.dimensions), "f4"),
+            reason,
+            sum(place.unreadable for place in places),
+        )
+
+    def _why_not(self, places: Sequence[_Place]) -> str:
+        if not places:
             return "holds no text"
-        if unreadable > _UNREADABLE_SHARE * len(chunks):
+        lost = [place.reason for place in places if place.reason]
+        if lost:
+            many = f"{len(lost):,} of its {len(places):,} passages"
+            which = many if len(places) > 1 else "its only passage"
+            return f"the model gave NaN or infinity for {which}: {lost[0]}"
+        unreadable = sum(place.unreadable for place in places)
+        if unreadable > _UNREADABLE_SHARE * len(places):
             name = self._embedder.profile.name
             return (
                 f"is hardly readable for {name} (another language or script): "

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.errors import RemoteError
 from biencoder.index.facts import Facts
 from biencoder.index.feed import Document, Feed, Finished
 from biencoder.index.filter_check import ColumnType
@@ -31,10 +30,12 @@ _COMMIT_SECONDS = 60.0
 
 @dataclass
 class Tally:
-    """What a run did. pages: those of the passages that are pages read by their looks. unreadable: passages that the model hardly reads; hardly_read: how many of them
-    by source. failures: source and reason; notes: by file, what of it was lost; remarks: by file, how
-    it was read, though whole; others: files of kinds that are not read here. as_before: nothing was
-    done, for what was asked for stands there already.
+    """What a run did.
+
+    pages: those of the passages that are pages read by their looks. unreadable: passages that the
+    model hardly reads; hardly_read: how many of them by source. failures: source and reason; notes: by
+    file, what of it was lost; remarks: by file, how it was read, though whole; others: files that were
+    left out. as_before: nothing was done, for what was asked for stands there already.
     """
 
     documents: int = 0
@@ -70,8 +71,7 @@ class Ingest:
     ) -> Tally:
         """Index documents and remove those that are gone; ``tick`` gets the number of documents done.
 
-        Stopped by Ctrl-C, or by a server that fails, it commits what is finished and lets the exception
-        go on.
+        Whatever stops it, Ctrl-C too, it commits what is finished and lets the exception go on.
         """
         self._remove(gone)
         feed = Feed(self.embedder, self.facts, self.commit_every)
@@ -104,7 +104,8 @@ class Ingest:
                 # What is less than a whole commit waits for the next windows, but not for long.
                 if self._commit_all(waiting, least=1 if late else self.commit_every):
                     since = time.monotonic()
-        except (KeyboardInterrupt, RemoteError):
+        except BaseException:
+            # Of a commit that failed, nothing waits any more.
             self._commit_all(waiting)
             raise
         self._commit_all(waiting)
@@ -125,7 +126,12 @@ class Ingest:
                 break
             # Ctrl-C must not come between: what is committed would be committed once more.
             with unbroken():
-                self._commit(waiting[:count])
+                try:
+                    self._commit(waiting[:count])
+                except BaseException:
+                    # Tried again on its way up, it would hide why it failed. It waits for the next run.
+                    waiting.clear()
+                    raise
                 del waiting[:count]
             done += 1
         return done

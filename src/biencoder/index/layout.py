@@ -8,7 +8,7 @@
         chunks.lance/     the table
         mirror/           what searching maps into memory, made from the table
         pages/            of pages: their pictures, and how the model saw them (`page_files.py`)
-        quarantine/       what recovery moved aside, never deleted
+        quarantine/       damaged files that recovery moved aside, never deleted
         lost/             a ledger that could not be read
         was-live          an empty file: this generation is or was the live one
 
@@ -29,6 +29,7 @@ from typing import TypeGuard
 
 from biencoder.errors import IndexDamagedError, InputError
 from biencoder.index.durable import disk_errors, sync_new, write_durably
+from biencoder.index.rights import rights_told
 
 FORMAT = 1
 TABLE = "chunks"
@@ -73,7 +74,7 @@ class Generation:
 
     @property
     def quarantine(self) -> Path:
-        """What recovery moved aside."""
+        """What recovery moved aside: damaged files, and for a moment what was not acknowledged."""
         return self.folder / "quarantine"
 
 
@@ -124,14 +125,17 @@ class Layout:
 
 
 def is_index(folder: Path) -> bool:
-    """Whether a folder is an index."""
-    return (folder / "index.json").is_file()
+    """Whether a folder is an index; raises RightsError where that may not be seen."""
+    path = folder / "index.json"
+    with rights_told(path):
+        return path.is_file()
 
 
 def read_layout(folder: Path) -> Layout:
     """The layout of an existing index; told by its generations where index.json is damaged.
 
-    Raises InputError where there is none, IndexDamagedError where it cannot be read.
+    Raises InputError where there is none, IndexDamagedError where it cannot be read, and of these
+    RightsError where this user may not.
     """
     try:
         return stated_layout(folder)
@@ -142,17 +146,20 @@ def read_layout(folder: Path) -> Layout:
 def stated_layout(folder: Path) -> Layout:
     """The layout that index.json states. Raises as `read_layout`, and ValueError for a damaged one."""
     path = folder / "index.json"
-    if not path.exists():
+    with rights_told(path):
+        there = path.exists()
+    if not there:
         raise InputError(
             f"{folder} is no index",
             hint=f"make one with: biencoder index FOLDER --to {shlex.quote(str(folder))}",
         )
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        with rights_told(path):
+            facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise IndexDamagedError(
             f"{path} cannot be read: {error.strerror or error}",
-            hint="check its rights and the disk",
+            hint="check the disk",
         ) from error
     try:
         return _parse(folder, facts)
@@ -162,7 +169,11 @@ def stated_layout(folder: Path) -> Layout:
 
 def check_place(folder: Path) -> None:
     """Raise InputError where something is there that is no index."""
-    if folder.exists() and not is_index(folder) and (not folder.is_dir() or _foreign(folder)):
+    if is_index(folder):
+        return
+    with rights_told(folder):
+        foreign = folder.exists() and (not folder.is_dir() or _foreign(folder))
+    if foreign:
         raise InputError(
             f"{folder} is there already and is no index", hint="give a new folder with --to"
         )
@@ -183,8 +194,9 @@ def _foreign(folder: Path) -> bool:
 
 
 def _layout_of_generations(folder: Path, damage: ValueError) -> Layout:
-    names = [path.name for path in _generations(folder)]
-    lived = [name for name in names if Generation(folder / name).was_live.exists()]
+    with rights_told(folder):
+        names = [path.name for path in _generations(folder)]
+        lived = [name for name in names if Generation(folder / name).was_live.exists()]
     if not lived:
         raise IndexDamagedError(
             f"{folder / 'index.json'} cannot be read: {damage}",

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from biencoder.errors import IndexDamagedError, OutputError
+from biencoder.index.durable import LOCAL_DISK
+from biencoder.index.rights import check_readable, rights_told
 
 State: TypeAlias = Literal["planned", "embedded", "committed", "failed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -49,6 +51,15 @@ CREATE TABLE IF NOT EXISTS stored (
 ) WITHOUT ROWID;
 """
 _TABLES = "SELECT count(*) FROM sqlite_master WHERE name = 'facts'"
+# Where SQLite fails on a file system whose files cannot be locked, or mapped by several at once.
+_NO_SHARING = (
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +235,7 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
         database = _connect(path, "ro" if read_only else "rwc")
         try:
             if not read_only:
-                database.execute("PRAGMA journal_mode = WAL")
+                _log_ahead(database, path)
                 database.execute("PRAGMA synchronous = FULL")
                 # On macOS a plain sync stops at the drive's own cache.
                 database.execute("PRAGMA fullfsync = ON")
@@ -241,13 +252,25 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
     return database
 
 
+def _log_ahead(database: sqlite3.Connection, path: Path) -> None:
+    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+    # SQLite goes on with another, under which a reader would wait for the writer.
+    if mode != "wal":
+        raise OutputError(f"{path} cannot have a write-ahead log there", hint=LOCAL_DISK)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     place = path.absolute().as_uri()
     # Where nothing can be written, SQLite cannot share a file, and need not: no writer is at work.
     alone = mode == "ro" and not os.access(path.parent, os.W_OK)
-    log = path.with_name(f"{path.name}-wal")
-    query = "?immutable=1" if alone and not log.exists() else f"?mode={mode}"
+    with rights_told(path):
+        logged = _log(path).exists()
+    query = "?immutable=1" if alone and not logged else f"?mode={mode}"
     return sqlite3.connect(place + query, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 @contextmanager
@@ -256,8 +279,18 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        check_readable(path, _log(path))
         raise OutputError(
-            f"{path} cannot be used: {error}", hint="is the disk full or the folder read-only?"
+            f"{path} cannot be used: {error}",
+            hint=_hint(getattr(error, "sqlite_errorcode", 0), path),
         ) from error
     except sqlite3.DatabaseError as error:
         raise IndexDamagedError(f"{path} is damaged: {error}") from error
+
+
+def _hint(code: int, path: Path) -> str:
+    if code in _NO_SHARING:
+        return LOCAL_DISK
+    if not os.access(path.parent, os.W_OK):
+        return f"{path.parent} may not be written into: run this as its owner"
+    return "is the disk full or the folder read-only?"

@@ -6,6 +6,7 @@ killed writer leaves none behind.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from biencoder.errors import LockedError, OutputError
-from biencoder.index.durable import disk_errors, sync_file
+from biencoder.index.durable import LOCAL_DISK, disk_errors, sync_file, writing_hint
+from biencoder.index.rights import rights_told
+
+# How a file system says that it has none.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
@@ -24,19 +29,15 @@ def writing(path: Path, *, verb: str) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs; its folder is made if it is not there.
 
     Raises LockedError at once where another holds it, and says who; OutputError where the folder
-    cannot be written.
+    cannot be written, or lies on a file system without locks.
     """
-    handle = _open(path)
+    handle = _hold(path)
     try:
         with disk_errors(path):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _locked(path, handle) from None
             _sign(handle, verb)
         yield
     finally:
-        # Closing gives the lock back; the file stays, for removing it could let two writers in.
+        # Closing gives the lock back; the file stays where there is an index.
         os.close(handle)
 
 
@@ -44,24 +45,57 @@ def writing(path: Path, *, verb: str) -> Iterator[None]:
 def reading_alone(path: Path, *, verb: str) -> Iterator[None]:
     """Keep writers away while the block runs, also where the lock file may only be read.
 
-    Raises LockedError where somebody writes.
+    Raises LockedError where somebody writes, RightsError where the lock may not even be read.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         with writing(path, verb=verb):
             yield
         return
-    with disk_errors(path):
+    with disk_errors(path), rights_told(path):
         handle = os.open(path, os.O_RDONLY)
     try:
         with disk_errors(path):
-            try:
-                # A shared lock is what a file that is open for reading can have everywhere.
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _locked(path, handle) from None
+            # A shared lock is what a file that is open for reading can have everywhere.
+            _take(handle, path, fcntl.LOCK_SH)
         yield
     finally:
         os.close(handle)
+
+
+def _hold(path: Path) -> int:
+    """The locked file. A first run that could not start removes its own, and then another is taken."""
+    while True:
+        handle = _open(path)
+        try:
+            with disk_errors(path):
+                _take(handle, path, fcntl.LOCK_EX)
+            if _is_at(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _take(handle: int, path: Path, kind: int) -> None:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _locked(path, handle) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise OutputError(
+            f"{path.parent} lies on a file system without locks: {error.strerror or error}",
+            hint=LOCAL_DISK,
+        ) from error
 
 
 def _locked(path: Path, handle: int) -> LockedError:
@@ -82,7 +116,7 @@ def _open(path: Path) -> int:
     except OSError as error:
         raise OutputError(
             f"{path.parent} cannot be written: {error.strerror or error}",
-            hint="check the folder's rights",
+            hint=writing_hint(error, "check the folder and its disk"),
         ) from error
 
 

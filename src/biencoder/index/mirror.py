@@ -29,10 +29,11 @@ import pyarrow as pa
 from biencoder.drafts import write_json
 from biencoder.errors import IndexDamagedError, OutputError
 from biencoder.index.dense import binary_codes, unit_prefix
-from biencoder.index.durable import files_below, sync_new
+from biencoder.index.durable import files_below, sync_new, writing_hint
 from biencoder.index.facts import Facts
 from biencoder.index.lance import give_back_memory
 from biencoder.index.layout import TABLE
+from biencoder.index.rights import rights_told
 from biencoder.index.rows import INNER, vectors_of
 from biencoder.index.store import Store
 from biencoder.index.table_files import is_whole, manifest_name
@@ -81,10 +82,10 @@ class Mirror:
 
 def open_mirror(folder: Path, facts: Facts, version: int) -> Mirror | None:
     """The mirror of a version, or None where there is none that is whole."""
-    place = folder / _name(facts, version)
+    place = folder / mirror_name(facts, version)
     try:
         account = json.loads((place / _ACCOUNT).read_text(encoding="utf-8"))
-        whole = account["manifest"] == _manifest(folder, version) and all(
+        whole = account["manifest"] == manifest_of(folder, version) and all(
             is_whole(place / name, size) for name, size in account["sizes"].items()
         )
         return _map(place) if whole else None
@@ -94,7 +95,7 @@ def open_mirror(folder: Path, facts: Facts, version: int) -> Mirror | None:
 
 def has_mirror(folder: Path, facts: Facts, version: int) -> bool:
     """Whether a version has a mirror, whole or not."""
-    return (folder / _name(facts, version)).exists()
+    return (folder / mirror_name(facts, version)).exists()
 
 
 def make_mirror(folder: Path, store: Store, facts: Facts) -> Mirror:
@@ -103,26 +104,31 @@ def make_mirror(folder: Path, store: Store, facts: Facts) -> Mirror:
     Raises OutputError where it cannot be written, IndexDamagedError where the table cannot be read.
     """
     give_back_memory()
-    place = folder / _name(facts, store.version)
-    manifest = _manifest(folder, store.version)
+    place = folder / mirror_name(facts, store.version)
     draft = folder / f".{place.name}.draft-{uuid.uuid4().hex}"
     try:
         folder.mkdir(exist_ok=True)
         draft.mkdir()
-        _write(draft, store, facts, manifest)
-        mirror = _map(draft)
+        mirror = write_mirror(draft, store, facts, manifest_of(folder, store.version))
+        sync_new(list(files_below(draft)), draft)
         _put_in_place(draft, place)
     except FileNotFoundError as error:
         raise IndexDamagedError(f"{folder.parent} is not there any more") from error
     except OSError as error:
         raise OutputError(
             f"{place} could not be written: {error.strerror or error}",
-            hint="is the disk full or the folder read-only?",
+            hint=writing_hint(error, "is the disk full?"),
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _remove_old(place, store.version)
     return mirror
+
+
+def write_mirror(draft: Path, store: Store, facts: Facts, manifest: str) -> Mirror:
+    """The files of a mirror in an empty folder, mapped, not yet on the disk. Raises OSError."""
+    _write(draft, store, facts, manifest)
+    return _map(draft)
 
 
 def _write(draft: Path, store: Store, facts: Facts, manifest: str) -> None:
@@ -149,7 +155,6 @@ def _write(draft: Path, store: Store, facts: Facts, manifest: str) -> None:
     _write_short(draft, _load(draft / "vectors.npy"), facts.candidates)
     sizes = {path.name: path.stat().st_size for path in files_below(draft)}
     write_json(draft / _ACCOUNT, {"rows": rows, "manifest": manifest, "sizes": sizes})
-    sync_new(list(files_below(draft)), draft)
 
 
 def _put_in_place(draft: Path, place: Path) -> None:
@@ -239,14 +244,19 @@ def _load(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _name(facts: Facts, version: int) -> str:
+def mirror_name(facts: Facts, version: int) -> str:
+    """What the mirror of a version is called."""
     return f"{version}-{facts.fingerprint}-{facts.candidates.replace(' ', '')}"
 
 
-def _manifest(folder: Path, version: int) -> str:
-    """What the version is made of, in one hash: after damage a number may be given again."""
+def manifest_of(folder: Path, version: int) -> str:
+    """What the version is made of, in one hash: after damage a number may be given again.
+
+    folder: the mirror's. Raises IndexDamagedError, of these RightsError.
+    """
     path = folder.parent / f"{TABLE}.lance" / manifest_name(version)
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with rights_told(path):
+            return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise IndexDamagedError(f"{path} cannot be read: {error.strerror or error}") from error

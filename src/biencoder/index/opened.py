@@ -22,11 +22,12 @@ from biencoder.index.hits import Hit, Mode
 from biencoder.index.layout import Generation, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import writing
-from biencoder.index.mirror import make_mirror, open_mirror
 from biencoder.index.page_files import PageFiles
 from biencoder.index.page_settings import open_index_model
 from biencoder.index.page_shares import PageShares, page_shares
+from biencoder.index.reader_mirror import mirror_for_reading
 from biencoder.index.recovery import take_over
+from biencoder.index.rights import RightsError, check_readable, rights_told
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.store import Store
@@ -189,6 +190,8 @@ class Index:
         request = Request(question, encode, top_k, mode, wanted, fusion)
         try:
             return search(self._snapshot, request)
+        except RightsError:
+            raise
         except IndexDamagedError as damage:
             # A writer may have replaced what was open; then the newer version answers.
             if not self.refresh():
@@ -199,14 +202,16 @@ class Index:
 def open_snapshot(folder: Path, generation: Generation | None = None) -> Snapshot:
     """The acknowledged version of an index's live generation, healed first where it must be.
 
-    generation: another one, which is not healed. Raises as `Index.open`, and LockedError where it
-    must be healed and somebody writes.
+    generation: another one, which is not healed. Raises as `Index.open`, LockedError where it must be
+    healed and somebody writes, and RightsError where this user may not read it.
     """
     if generation is not None:
         return _snapshot(generation)
     live = read_layout(folder).generation()
     try:
         return _snapshot(live)
+    except RightsError:
+        raise
     except IndexDamagedError as error:
         damage = error
     # A compaction may have put another in its place meanwhile.
@@ -217,9 +222,11 @@ def open_snapshot(folder: Path, generation: Generation | None = None) -> Snapsho
 def read_only_ledger(generation: Generation) -> Ledger:
     """The ledger of a generation, for reading.
 
-    Raises IndexDamagedError where there is none.
+    Raises IndexDamagedError where there is none, RightsError where this user may not read it.
     """
-    if not generation.ledger.exists():
+    with rights_told(generation.ledger):
+        there = generation.ledger.exists()
+    if not there:
         raise IndexDamagedError(
             f"{generation.folder} has no ledger", hint="index its sources again: that heals it"
         )
@@ -240,14 +247,15 @@ def _snapshot(generation: Generation) -> Snapshot:
     version = int(acknowledged["version"])
     check_newest(generation.table)
     store = Store.open(generation.folder, version)
-    mirror = open_mirror(generation.mirror, facts, version)
-    if mirror is None:
-        mirror = make_mirror(generation.mirror, store, facts)
+    mirror = mirror_for_reading(generation.mirror, store, facts)
     return Snapshot(facts, version, store, mirror, PageFiles(generation.pages))
 
 
 def _healed(folder: Path, damage: IndexDamagedError) -> Snapshot:
     """The last writer may have been cut off: whoever can write puts it right, and loses nothing."""
+    live = read_layout(folder).generation()
+    # LanceDB tells a file that may not be read as it tells a damaged one.
+    check_readable(live.ledger, live.table)
     try:
         with writing(read_layout(folder).lock, verb="search"):
             live = take_over(folder).generation()

@@ -7,19 +7,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from biencoder.index.facts import Facts
+from biencoder.index.ledger import Ledger
 from biencoder.index.page_files import PageFiles
 from biencoder.index.page_sources import has_looks
 from biencoder.index.store import Store
 from biencoder.index.writer import Writer
 
 
-def page_rows(store: Store, facts: Facts) -> Iterator[tuple[str, str]]:
+def pictured(ledger: Ledger) -> frozenset[str]:
+    """The documents that are files with looks; a row of a file may have a name like theirs."""
+    return frozenset(
+        entry.source
+        for entry in ledger.entries()
+        if entry.source == entry.file and has_looks(Path(entry.file))
+    )
+
+
+def page_rows(store: Store, ledger: Ledger, facts: Facts) -> Iterator[tuple[str, str]]:
     """Id and source of every row that is a page read by its looks."""
     if not facts.reads_pages:
         return
+    pages = pictured(ledger)
     for batch in store.scan(["id", "source"]):
         ids, sources = (map(str, batch.column(name).to_pylist()) for name in ("id", "source"))
-        yield from ((i, s) for i, s in zip(ids, sources, strict=True) if has_looks(Path(s)))
+        yield from ((i, s) for i, s in zip(ids, sources, strict=True) if s in pages)
 
 
 def plan_again_without_pages(writer: Writer, facts: Facts, *, thorough: bool) -> None:
@@ -27,7 +38,7 @@ def plan_again_without_pages(writer: Writer, facts: Facts, *, thorough: bool) ->
 
     thorough: every file is read, so that a damaged one is found too.
     """
-    rows = list(page_rows(writer.store, facts))
+    rows = list(page_rows(writer.store, writer.ledger, facts))
     lacking = set(_damaged(writer.pages, rows) if thorough else _lacking(writer.pages, rows))
     if not lacking:
         return

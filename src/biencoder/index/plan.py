@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
-from biencoder.corpus.beir import is_beir_folder
 from biencoder.embedder.fingerprint import hash_file
 from biencoder.errors import InputError
+from biencoder.index.columns import Fields
 from biencoder.index.filter_check import ColumnType
-from biencoder.index.layout import is_index
 from biencoder.index.ledger import Entry, FileEnd, Ledger
-from biencoder.index.metadata import learn_types, own_metadata
-from biencoder.index.page_sources import has_looks, is_image, with_images
+from biencoder.index.listing import check_source, list_sources, nothing_to_read
+from biencoder.index.metadata import is_misfit, own_metadata
+from biencoder.index.page_sources import has_looks
 from biencoder.reading.file_text import ReadFailure
-from biencoder.reading.folder import FolderListing, list_folder, listed_name
-from biencoder.reading.kinds import IMAGE_SUFFIXES, KINDS, kind_of
+from biencoder.reading.folder import listed_name
+from biencoder.reading.kinds import kind_of
 from biencoder.reading.rows import Row, RowReader
 
 _NOTED = 5_000
+# As `Store.held`: columns and the sources that leave.
+Held: TypeAlias = Callable[[Sequence[str], Set[str]], Mapping[str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Job:
 class Plan:
     """jobs in order; wanted: how many documents they hold that are to be done; gone: sources that are
     no longer there; failures: file and reason, of files that cannot even be opened; columns: of
-    metadata, as they are when all is done; unchanged: documents; others: files of kinds that are not
-    read here.
+    metadata, as they are when all is done; unchanged: documents; others: files that are no documents
+    here.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -56,6 +58,10 @@ class Plan:
     columns: dict[str, ColumnType] = field(default_factory=dict)
     unchanged: int = 0
     others: tuple[Path, ...] = ()
+
+    def leaving(self) -> set[str]:
+        """The sources whose rows in the table are to be replaced or removed."""
+        return {*self.gone, *(row for job in self.jobs for row in job.rows or ())}
 
 
 def make_plan(
@@ -67,36 +73,38 @@ def make_plan(
     retry: bool = False,
     may_empty: bool = False,
     widens: Callable[[str], bool] = lambda name: True,
+    held: Held = lambda names, leaving: dict.fromkeys(names, False),
     by_looks: bool = False,
+    before: Ledger | None = None,
     tick: Callable[[int], None] = lambda count: None,
 ) -> Plan:
     """Compare a folder or file with the ledger.
 
     note: takes the entries of documents that are to be done, some thousand at a time. columns: of
-    metadata that the table has; widens: whether one of whole numbers may become one of fractions.
+    metadata that the table has; widens: whether one of whole numbers may become one of fractions; held:
+    which of them hold a value of a document that is not among those that leave (`Store.held`).
     retry: read failed files again though they have not changed. may_empty: every document may leave.
-    by_looks: image files and PDFs are read as page images. Raises InputError where nothing there can
-    be read.
+    by_looks: image files and PDFs are read as page images. before: the ledger that says which files
+    are read on (`list_sources`), where it is another. Raises InputError where nothing there can be read.
     """
-    listing = list_sources(root, images=by_looks)
-    base = root if root.is_dir() else root.parent
+    base = root.parent if check_source(root, images=by_looks) else root
+    listing = list_sources(
+        root,
+        images=by_looks,
+        stands=lambda path: _stands(before or ledger, listed_name(path, base)),
+    )
     names = {path: listed_name(path, base) for path in listing.files}
-    plan = Plan(columns=dict(columns), others=listing.others)
+    plan = Plan(others=listing.others)
     plan.failures = {listed_name(path, base): bad.reason for path, bad in listing.failures}
     # A file that cannot be opened today is not gone.
     there = {*names.values(), *plan.failures}
     plan.gone = [entry.source for entry in ledger.entries() if not _below(entry.file, there)]
     if not names and not may_empty:
         _refuse_emptying(root, plan, ledger, by_looks)
-    widens = cache(widens)
-    known = ledger.files()
-    unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
-    unfinished |= {entry.file for entry in ledger.entries("failed")} if retry else set()
-    wanted: list[Entry] = []
-    for path, name in names.items():
-        end = None if name in unfinished else known.get(name)
-        job = Job(path, name, "", by_looks=by_looks and has_looks(path))
-        for entry in _plan_file(plan, ledger, job, end, widens):
+    fields, wanted = Fields(), list[Entry]()
+    for path, end in _looked_at(plan, names, ledger, retry):
+        job = Job(path, names[path], "", by_looks=by_looks and has_looks(path))
+        for entry in _plan_file(plan, ledger, job, end, fields):
             wanted.append(entry)
             if len(wanted) == _NOTED:
                 plan.wanted += len(wanted)
@@ -105,14 +113,33 @@ def make_plan(
         tick(1)
     plan.wanted += len(wanted)
     note(wanted)
+    plan.columns = fields.choose(
+        columns, widens=widens, held=lambda names: held(names, plan.leaving())
+    )
     return plan
 
 
-def check_first(root: Path, *, images: bool = False) -> None:
-    """Raise InputError where there is nothing to make a new index of."""
-    listing = list_sources(root, images=images)
-    if not listing.files and not listing.failures:
-        raise _nothing_to_read(root, images)
+def _looked_at(
+    plan: Plan, names: Mapping[Path, str], ledger: Ledger, retry: bool
+) -> Iterator[tuple[Path, FileEnd | None]]:
+    """Every file with what is known of it, while the plan grows; None where it is read in any case."""
+    known = ledger.files()
+    unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
+    misfits: set[str] = set()
+    for entry in ledger.entries("failed"):
+        # What could not even be opened says nothing of what it holds.
+        if retry or (entry.source == entry.file and not entry.wanted):
+            unfinished.add(entry.file)
+        elif is_misfit(entry.reason):
+            misfits.add(entry.file)
+    for path, name in sorted(names.items(), key=lambda item: item[1] in misfits):
+        # What such rows do not fit may be among what changes or leaves.
+        again = name in misfits and (plan.gone or any(job.rows for job in plan.jobs))
+        yield path, None if again or name in unfinished else known.get(name)
+
+
+def _stands(ledger: Ledger, file: str) -> bool:
+    return any(entry.sha256 for entry in ledger.entries_of(file))
 
 
 def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger, images: bool) -> None:
@@ -126,49 +153,7 @@ def _refuse_emptying(root: Path, plan: Plan, ledger: Ledger, images: bool) -> No
             hint="is a disk not mounted? If they are to leave: --allow-empty",
         )
     if not plan.failures and not plan.gone and not standing:
-        raise _nothing_to_read(root, images)
-
-
-def _nothing_to_read(root: Path, images: bool) -> InputError:
-    return InputError(f"{root} holds no file that can be read here", hint=_readable(images))
-
-
-def _readable(images: bool) -> str:
-    kinds = [*KINDS, *(IMAGE_SUFFIXES if images else ())]
-    return f"readable are {', '.join(sorted(kinds))}"
-
-
-def list_sources(root: Path, *, images: bool = False) -> FolderListing:
-    """What is to be indexed under a name: a file, a BEIR folder's corpus, or a folder's files.
-
-    images: image files are among those that are read.
-    """
-    try:
-        is_file = root.is_file()
-    except OSError as error:
-        # A folder above it may not be entered.
-        raise InputError(f"{root} cannot be opened: {error.strerror or error}") from error
-    if is_file:
-        if listed_name(root, root.parent) != root.name:
-            name = listed_name(root, root.parent)
-            raise InputError(f"{name} has a name that is not UTF-8", hint="rename it")
-        if kind_of(root) is None and not (images and is_image(root)):
-            raise InputError(f"{root} is of a kind that is not read here", hint=_readable(images))
-        return FolderListing((root,), (), ())
-    if not root.exists():
-        raise InputError(f"there is no file or folder {root}")
-    listing = with_images(list_folder(root)) if images else list_folder(root)
-    if is_beir_folder(root):
-        corpus = [path for path in listing.files if path.name.startswith("corpus.jsonl")]
-        return FolderListing(tuple(path for path in corpus if path.parent == root), (), ())
-    # An index may lie inside the folder that it was made of.
-    indices = {path.parent for path in listing.others if path.name == "index.json"}
-    indices = {folder for folder in indices if is_index(folder)}
-    return FolderListing(
-        tuple(path for path in listing.files if not indices.intersection(path.parents)),
-        tuple(path for path in listing.others if not indices.intersection(path.parents)),
-        tuple(pair for pair in listing.failures if not indices.intersection(pair[0].parents)),
-    )
+        raise nothing_to_read(root, images)
 
 
 def row_source(file: str, row: Row) -> str:
@@ -188,7 +173,7 @@ def _plan_file(
     ledger: Ledger,
     job: Job,
     known: FileEnd | None,
-    widens: Callable[[str], bool],
+    fields: Fields,
 ) -> Iterator[Entry]:
     """The entries of a file's documents that are to be done."""
     name = job.file
@@ -201,15 +186,13 @@ def _plan_file(
         plan.unchanged += sum(entry.state == "committed" for entry in ledger.entries_of(name))
         return
     if kind_of(job.path) == "rows":
-        yield from _plan_rows(plan, ledger, replace(job, sha256=sha256), widens)
+        yield from _plan_rows(plan, ledger, replace(job, sha256=sha256), fields)
         return
     plan.jobs.append(replace(job, sha256=sha256))
     yield _wanted(ledger.entry(name), name, name, sha256)
 
 
-def _plan_rows(
-    plan: Plan, ledger: Ledger, job: Job, widens: Callable[[str], bool]
-) -> Iterator[Entry]:
+def _plan_rows(plan: Plan, ledger: Ledger, job: Job, fields: Fields) -> Iterator[Entry]:
     name = job.file
     todo: set[str] = set()
     seen: set[str] = set()
@@ -219,7 +202,6 @@ def _plan_rows(
             broken = True
             continue
         source, content = row_source(name, row), row_hash(row)
-        learn_types(own_metadata(row), plan.columns, widens)
         if source in seen:
             continue
         seen.add(source)
@@ -228,6 +210,7 @@ def _plan_rows(
             plan.unchanged += 1
             continue
         todo.add(source)
+        fields.take(own_metadata(row))
         yield _wanted(entry, source, name, content)
     # Where lines cannot be read, a row that is not seen is not known to be gone.
     plan.gone += [

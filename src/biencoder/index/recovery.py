@@ -1,8 +1,9 @@
 """Opening a generation for writing, whatever happened to the writer before.
 
 The ledger names the last acknowledged version and every file that it is made of. All else is moved
-to ``quarantine``: what was being written is done again from the sources. If an acknowledged file is
-damaged all the same (a failing disk, a hand), or the ledger is, `relearn.py` reads the table itself.
+to ``quarantine``, and removed once that version opens without it: it is done again from the sources.
+If an acknowledged file is damaged all the same (a failing disk, a hand), or the ledger is, `relearn.py`
+reads the table itself, and what is damaged stays in ``quarantine``.
 
 Every file is looked at on every opening (its size and its end): a table has some hundred, and a flag
 that says "all was well" would be one more thing that a power cut can falsify.
@@ -17,15 +18,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from biencoder.errors import IndexDamagedError
-from biencoder.index.durable import disk_errors, sync_file
+from biencoder.index.durable import disk_errors, files_below, sync_file
+from biencoder.index.facts import has_facts, read_facts
 from biencoder.index.layout import Generation, Layout, read_layout, stated_layout
 from biencoder.index.ledger import Entry, Ledger, StoredFile
 from biencoder.index.relearn import learn_from_table
+from biencoder.index.rights import RightsError
 from biencoder.index.rows import schema
 from biencoder.index.store import Store
 from biencoder.index.table_files import (
     HINT,
     RecoveryWarning,
+    drop_unfinished,
     is_whole,
     manifest_name,
     moment,
@@ -37,7 +41,8 @@ from biencoder.index.table_files import (
 def take_over(folder: Path) -> Layout:
     """The layout, for the holder of the lock: a damaged index.json is made anew.
 
-    What a killed writer was about to remove, or to give a name, is removed. Raises as `read_layout`.
+    What a killed writer was about to remove, or to give a name, is removed, and so is a compaction that
+    came to no end. Raises as `read_layout`.
     """
     try:
         layout = stated_layout(folder)
@@ -47,10 +52,32 @@ def take_over(folder: Path) -> Layout:
         warnings.warn(message, RecoveryWarning, stacklevel=2)
     layout.mark()
     remove(layout, layout.unnamed())
+    if layout.building is not None and _is_compaction(layout.generation(layout.building)):
+        layout = give_up_building(layout)
     with disk_errors(folder):
         for draft in (*folder.glob(".*.draft-*"), *folder.glob("g*/.*.draft-*")):
             draft.unlink()
     return layout
+
+
+def give_up_building(layout: Layout) -> Layout:
+    """Remove the generation that is being built; the disk may be full, so it goes before its name.
+
+    Raises OutputError where the system refuses.
+    """
+    if layout.building is None:
+        return layout
+    left = layout.generation(layout.building).folder
+    remove(layout, [left] if left.exists() else [])
+    return layout.write(building=None)
+
+
+def _is_compaction(left: Generation) -> bool:
+    """Whether it copies what stands, which is soon done anew; a re-embedding is worth hours."""
+    try:
+        return has_facts(left) and read_facts(left).purpose == "compact"
+    except IndexDamagedError:
+        return False
 
 
 def remove(layout: Layout, folders: Sequence[Path]) -> None:
@@ -95,6 +122,8 @@ def _open_ledger(generation: Generation) -> Ledger:
     """The ledger; one that is damaged is moved aside, and an empty one begun."""
     try:
         return Ledger(generation.ledger)
+    except RightsError:
+        raise
     except IndexDamagedError as error:
         message = f"{error.message}; it is made anew from the table"
         warnings.warn(message, RecoveryWarning, stacklevel=2)
@@ -126,7 +155,11 @@ def _acknowledged(generation: Generation, ledger: Ledger) -> Store | None:
         store = Store.open(generation.folder)
     except IndexDamagedError:
         return None
-    return store if store.version == version else None
+    if store.version != version:
+        return None
+    # Every acknowledged file is whole and opens: what the ledger does not name was never acknowledged.
+    drop_unfinished(generation)
+    return store
 
 
 def _is_spare(file: StoredFile, version: int) -> bool:
@@ -156,8 +189,12 @@ def _start_anew(generation: Generation, ledger: Ledger, dimensions: int) -> Stor
         ledger.set_fact("acknowledged", None)
     if generation.table.exists():
         with disk_errors(generation.quarantine):
-            generation.quarantine.mkdir(exist_ok=True)
-            generation.table.replace(generation.quarantine / moment())
+            if any(files_below(generation.table / "data")):
+                generation.quarantine.mkdir(exist_ok=True)
+                generation.table.replace(generation.quarantine / moment())
+            else:
+                # It never had a row: a first run that found the disk full.
+                shutil.rmtree(generation.table)
         sync_file(generation.folder)
     return Store.create(generation.folder, schema(dimensions, {}))
 

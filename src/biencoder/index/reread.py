@@ -42,6 +42,7 @@ def read_again(work: Rewriting) -> Tally:
             note=new.plan,
             widens=new.widens,
             by_looks=work.facts.reads_pages,
+            before=work.old.ledger,
             tick=tick,
         )
     options = work.options

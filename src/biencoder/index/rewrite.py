@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -18,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from biencoder.embedder.encoder import Encoder
-from biencoder.errors import IndexDamagedError, InputError
+from biencoder.errors import IndexDamagedError, InputError, OutputError
 from biencoder.index.build import Options, new_facts
 from biencoder.index.durable import bytes_below, disk_errors, sync_file
 from biencoder.index.facts import Facts, keep_facts, read_facts, reindexing_as, write_facts
@@ -31,8 +32,9 @@ from biencoder.index.mirror import make_mirror
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_rows import carry_pages
 from biencoder.index.page_settings import page_facts
-from biencoder.index.recovery import remove, take_over
+from biencoder.index.recovery import give_up_building, remove, take_over
 from biencoder.index.reread import Rewriting, check_as_before, read_again
+from biencoder.index.rights import RightsError
 from biencoder.index.store import Store
 from biencoder.index.stored import stored_documents
 from biencoder.index.table_files import RecoveryWarning
@@ -53,9 +55,10 @@ class Compacted:
 def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = None) -> Compacted:
     """Rewrite the live generation without what was deleted; the old one is removed.
 
-    purge: older generations that a re-embedding kept, one that is half done, and what recovery set
-    aside, go too, so that no byte of a deleted text stays in the folder. Raises InputError where a
-    re-embedding is half done and is not to be purged; LockedError, IndexDamagedError, OutputError.
+    Columns of metadata that no row fills any more go too. purge: older generations that a re-embedding
+    kept, one that is half done (told by a RecoveryWarning), and what recovery set aside, go as well, so
+    that no byte of a deleted text stays in the folder. Raises InputError where a re-embedding is half
+    done and is not to be purged; LockedError, IndexDamagedError, OutputError.
     """
     place = Path(folder)
     with writing(read_layout(place).lock, verb="compact"):
@@ -66,23 +69,49 @@ def compact(folder: str | Path, *, purge: bool = False, meter: Meter | None = No
         live = layout.generation()
         facts = replace(read_facts(live), created=_now(), purpose="compact")
         layout, target = _begin(layout, facts, resume=False)
-        with (
-            open_writer(live, facts.dimensions) as old,
-            open_writer(target, facts.dimensions) as new,
-        ):
-            keep_facts(target, new.ledger, facts)
-            with (meter or silent)("compacting", old.store.rows(), "passages") as tick:
-                for table in _tables(old.store):
-                    new.copy(table)
-                    tick(len(table))
-            pages = carry_pages(old, new, unfinished=not purge)
-            new.acknowledge(old.ledger.entries(), ends=old.ledger.files(), pages=pages)
-            _finish(target, new, facts)
-            chunks = new.store.rows()
+        try:
+            chunks = _copy(live, target, facts, purge=purge, meter=meter or silent)
+        except (OutputError, KeyboardInterrupt):
+            # It is begun anew the next time, and the disk may be full. Where this fails too, whoever
+            # writes next does it.
+            with suppress(OutputError):
+                give_up_building(layout)
+            raise
         kept = () if purge else layout.kept
         layout = layout.write(live=target.name, building=None, kept=kept)
         remove(layout, layout.unnamed())
         return Compacted(before, bytes_below(place), chunks)
+
+
+def _copy(live: Generation, target: Generation, facts: Facts, *, purge: bool, meter: Meter) -> int:
+    """The rows that stand, in a new table; gives their number."""
+    with (
+        open_writer(live, facts.dimensions) as old,
+        open_writer(target, facts.dimensions) as new,
+    ):
+        keep_facts(target, new.ledger, facts)
+        empty = _empty_columns(old)
+        names = [name for name in old.store.schema.names if name not in empty]
+        with meter("compacting", old.store.rows(), "passages") as tick:
+            for table in _tables(old.store, names):
+                new.copy(table)
+                tick(len(table))
+        pages = carry_pages(old, new, unfinished=not purge)
+        new.acknowledge(old.ledger.entries(), ends=old.ledger.files(), pages=pages)
+        _finish(target, new, facts)
+        return new.store.rows()
+
+
+def _empty_columns(writer: Writer) -> set[str]:
+    """The columns of metadata that no row fills: the rows that had them are gone."""
+    empty = set(writer.columns)
+    if not empty:
+        return empty
+    for batch in writer.store.scan(sorted(empty)):
+        empty -= {name for name in empty if batch.column(name).null_count < len(batch)}
+        if not empty:
+            break
+    return empty
 
 
 def reindex(
@@ -101,13 +130,11 @@ def reindex(
     Raises as `index_folder`.
     """
     place = Path(folder)
-    read_layout(place)
-    before = read_facts(read_layout(place).generation())
-    embedder = embedder or options.open(before)
     with writing(read_layout(place).lock, verb="reindex"):
         layout = take_over(place)
         live = layout.generation()
         before = read_facts(live)
+        embedder = embedder or options.open(before)
         facts = _wanted(embedder, options, before)
         if not options.again and _is_as_before(layout, facts, before):
             return Tally(unchanged=_documents(live), as_before=True)
@@ -165,11 +192,8 @@ def _check_nothing_half_done(layout: Layout) -> None:
     """Hours of embedding must not go because of a compaction."""
     if layout.building is None:
         return
-    try:
-        facts = read_facts(layout.generation(layout.building))
-    except IndexDamagedError:
-        return
-    if facts.purpose == "reindex":
+    facts = _facts_left(layout.generation(layout.building))
+    if facts is not None and facts.purpose == "reindex":
         finish = reindexing_as(read_facts(layout.generation()), facts, layout.folder)
         raise InputError(
             f"a re-embedding with {facts.model} is half done in {layout.folder}",
@@ -184,8 +208,7 @@ def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Gener
         left = layout.generation(layout.building)
         if resume and _same_work(left, facts):
             return layout, left
-        if resume:
-            _tell_given_up(left)
+        _tell_given_up(left)
         remove(layout, [left.folder] if left.folder.exists() else [])
     name = layout.next_name()
     target = layout.generation(name)
@@ -198,13 +221,23 @@ def _begin(layout: Layout, facts: Facts, *, resume: bool) -> tuple[Layout, Gener
     return layout, target
 
 
-def _tell_given_up(left: Generation) -> None:
+def _facts_left(left: Generation) -> Facts | None:
+    """What a generation was to become; None where that cannot be known any more."""
     try:
-        facts = read_facts(left)
-        done = _documents(left)
+        return read_facts(left)
+    except RightsError:
+        raise
     except IndexDamagedError:
-        return
-    if facts.purpose == "reindex":
+        return None
+
+
+def _tell_given_up(left: Generation) -> None:
+    facts = _facts_left(left)
+    if facts is not None and facts.purpose == "reindex":
+        try:
+            done = _documents(left)
+        except IndexDamagedError:
+            done = 0
         warnings.warn(
             f"a re-embedding with {facts.model} ({facts.dimensions:,} dimensions, passages of up to "
             f"{facts.chunk_tokens:,} tokens) was half done and is given up: "
@@ -215,10 +248,8 @@ def _tell_given_up(left: Generation) -> None:
 
 
 def _same_work(left: Generation, facts: Facts) -> bool:
-    try:
-        return replace(read_facts(left), created=facts.created) == facts
-    except IndexDamagedError:
-        return False
+    there = _facts_left(left)
+    return there is not None and replace(there, created=facts.created) == facts
 
 
 def _embed_again(work: Rewriting) -> Tally:
@@ -244,10 +275,10 @@ def _planned(entries: Iterable[Entry], ledger: Ledger) -> Iterator[Entry]:
         yield replace(there, state="planned", wanted=entry.sha256, reason="")
 
 
-def _tables(store: Store) -> Iterator[pa.Table]:
-    """All rows, some ten thousand at a time."""
+def _tables(store: Store, names: list[str]) -> Iterator[pa.Table]:
+    """These columns of all rows, some ten thousand at a time."""
     waiting: list[pa.RecordBatch] = []
-    for batch in store.scan(store.schema.names):
+    for batch in store.scan(names):
         waiting.append(batch)
         if sum(map(len, waiting)) >= _COPIED_ROWS:
             yield pa.Table.from_batches(waiting)

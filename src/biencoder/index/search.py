@@ -133,9 +133,23 @@ def lexical_ranking(
     if not words:
         return []
     where = filter_compile.to_lance(filters) if filters is not None else None
-    # Some more than wanted, so that ties at the end are settled by id and not by chance.
-    found = snapshot.store.match_words(words, depth + DEPTH, where)
-    return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:depth]
+    limit = depth + DEPTH
+    found = snapshot.store.match_words(words, limit, where)
+    # All that tie with the last one wanted must be there, so that their ids decide and not chance.
+    while limit < snapshot.rows and len(found) == limit and _tie(found, depth):
+        limit *= 2
+        found = snapshot.store.match_words(words, limit, where)
+    return _in_order(found)[:depth]
+
+
+def _tie(found: Scores, depth: int) -> bool:
+    """Whether what was not fetched may have the score of the last one wanted."""
+    ranked = _in_order(found)
+    return ranked[-1][1] >= ranked[depth - 1][1]
+
+
+def _in_order(found: Scores) -> Scores:
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
 def _hit(

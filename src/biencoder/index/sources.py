@@ -8,12 +8,11 @@ from dataclasses import replace
 from biencoder.index.feed import Document, Part
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import FileEnd
-from biencoder.index.metadata import misfit, own_metadata, taken_over
+from biencoder.index.metadata import Brought, bring
 from biencoder.index.plan import Job, Plan, row_hash, row_source
-from biencoder.index.rows import CORE, INNER
 from biencoder.reading.file_text import FileText, ReadFailure
 from biencoder.reading.pool import ReaderPool
-from biencoder.reading.rows import Row, RowReader
+from biencoder.reading.rows import LeftOut, Row, RowReader
 
 
 def documents(plan: Plan, pool: ReaderPool) -> Iterator[Document]:
@@ -46,38 +45,37 @@ def _row_documents(job: Job, columns: Mapping[str, ColumnType]) -> Iterator[Docu
     """The rows that are to be done, and what cannot be; then the file's end."""
     assert job.rows is not None
     reader = RowReader(job.path, job.file)
+    left_out = LeftOut()
     seen: set[str] = set()
-    reserved: set[str] = set()
     for number, row in enumerate(reader, start=1):
         if isinstance(row, ReadFailure):
             yield Document(f"{job.file}#?{number}", job.file, "", reason=row.reason)
             continue
-        reserved |= {name for name in row.metadata if name in CORE or name in INNER}
         source = row_source(job.file, row)
+        # Of rows that stand already too: the notes are on the whole file.
+        brought = bring(row, columns, left_out)
         if source in seen:
             reason = f"line {row.number}: its id {row.id!r} stands there already"
             yield Document(f"{job.file}#?{number}", job.file, "", reason=reason)
         elif source in job.rows:
-            yield _row_document(job, row, source, columns)
+            yield _row_document(job, row, source, brought)
         seen.add(source)
-    own = sorted(reserved - {"page", "heading"})
-    named = (f"the field {name!r} is a column of the index's own: left out" for name in own)
-    yield Document("", job.file, "", ends=FileEnd(job.sha256, (*reader.notes, *named)))
+    notes = (*reader.notes, *left_out.notes)
+    yield Document("", job.file, "", ends=FileEnd(job.sha256, notes))
 
 
-def _row_document(job: Job, row: Row, source: str, columns: Mapping[str, ColumnType]) -> Document:
-    metadata = own_metadata(row)
-    page, heading = taken_over(row)
-    text = _sound(row.text)
+def _row_document(job: Job, row: Row, source: str, brought: Brought) -> Document:
+    text, heading = _sound(row.text), _sound(brought.heading)
+    metadata = brought.metadata.items()
     return Document(
         source=source,
         file=job.file,
         sha256=row_hash(row),
         title=_sound(row.title),
-        parts=(Part(page, text, headings=(_sound(heading),) if heading else ()),),
+        parts=(Part(brought.page, text, headings=(heading,) if heading else ()),),
         markdown="\n#" in text or text.startswith("#"),
-        metadata={n: _sound(v) if isinstance(v, str) else v for n, v in metadata.items()},
-        reason=misfit(metadata, columns),
+        metadata={name: _sound(v) if isinstance(v, str) else v for name, v in metadata},
+        reason=brought.reason,
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from biencoder.errors import IndexDamagedError
+from biencoder.errors import BiencoderError, IndexDamagedError
 from biencoder.index.durable import bytes_below, files_below, size_of
-from biencoder.index.facts import Facts, read_facts
+from biencoder.index.facts import Facts, has_facts, read_facts
 from biencoder.index.layout import Generation, Layout, read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_files import PageFiles
+from biencoder.index.rights import check_readable
 from biencoder.index.store import Store
 from biencoder.index.table_files import UNFINISHED
 from biencoder.index.writer import ACKNOWLEDGED
@@ -22,7 +23,8 @@ from biencoder.index.writer import ACKNOWLEDGED
 class Beside:
     """A generation beside the live one: kept from before a re-embedding, or not finished yet.
 
-    model, purpose: empty where it does not say. documents: those that are done.
+    model, purpose: empty where it does not say. documents: those that are done. damage: why its
+    account cannot be read, where that is so.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Beside:
     purpose: str
     documents: int
     bytes: int
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,8 @@ class Status:
 def read_status(folder: str | Path) -> Status:
     """Look at an index without its model.
 
-    Raises InputError where there is none, IndexDamagedError where its account cannot be read.
+    Raises InputError where there is none, IndexDamagedError where its account cannot be read, of these
+    RightsError where this user may not read it, or its table.
     """
     layout = read_layout(Path(folder))
     live = layout.generation()
@@ -120,22 +124,35 @@ def _fragments(generation: Generation, version: int | None) -> tuple[int | None,
     try:
         return Store.open(generation.folder, version).fragments(), ""
     except IndexDamagedError as error:
+        # LanceDB tells a file that may not be read as it tells a damaged one.
+        check_readable(generation.table)
         # The account can be read all the same, and a person who looks here needs it most now.
         return None, error.message
 
 
 def _beside(generation: Generation) -> Beside:
-    try:
-        facts = read_facts(generation)
-        model, purpose = facts.model, facts.purpose
-    except IndexDamagedError:
-        model = purpose = ""
+    """What is known of it: whatever is wrong with another generation, the live one is told."""
+    model = purpose = damage = ""
     documents = 0
-    if generation.ledger.exists():
-        ledger = Ledger(generation.ledger, read_only=True)
-        documents, _ = ledger.standing()
+    try:
+        if has_facts(generation):
+            facts = read_facts(generation)
+            model, purpose = facts.model, facts.purpose
+        documents = _documents(generation)
+    except BiencoderError as error:
+        damage = error.message
+    size = bytes_below(generation.folder)
+    return Beside(generation.name, model, purpose, documents, size, damage)
+
+
+def _documents(generation: Generation) -> int:
+    if not generation.ledger.exists():
+        return 0
+    ledger = Ledger(generation.ledger, read_only=True)
+    try:
+        return ledger.standing()[0]
+    finally:
         ledger.close()
-    return Beside(generation.name, model, purpose, documents, bytes_below(generation.folder))
 
 
 def _bytes_by_part(layout: Layout) -> dict[str, int]:

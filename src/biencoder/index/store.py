@@ -7,9 +7,9 @@ typed expressions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import pyarrow as pa
 
@@ -84,12 +84,7 @@ class Store:
 
     def holds_large(self, column: str) -> bool:
         """Whether a column of whole numbers holds one that as a fraction would be rounded."""
-        for batch in self.scan([column]):
-            try:
-                batch.column(column).cast(pa.float64())
-            except pa.ArrowInvalid:
-                return True
-        return False
+        return any(_is_large(batch.column(column)) for batch in self.scan([column]))
 
     def widen(self, columns: Iterable[str]) -> None:
         """Columns of whole numbers become columns of fractions: some versions.
@@ -103,6 +98,26 @@ class Store:
                 self._table.add_columns({draft: f"cast(`{name}` as double)"})
                 self._table.drop_columns([name])
                 self._table.alter_columns({"path": draft, "rename": name})
+
+    def retype(self, columns: Mapping[str, ColumnType]) -> None:
+        """Columns of other types in the place of these, empty: two versions."""
+        with _told(self._table.uri):
+            self._table.drop_columns(list(columns))
+        self.add_columns(columns)
+
+    def held(self, columns: Sequence[str], leaving: Set[str]) -> dict[str, bool]:
+        """Those columns that hold a value of a document that is not among those that leave.
+
+        With each: whether one of these is a whole number that as a fraction would be rounded.
+        """
+        found: dict[str, bool] = {}
+        for batch in self.scan(["source", *columns]):
+            stays = [source not in leaving for source in batch.column("source").to_pylist()]
+            rows = batch.filter(pa.array(stays, pa.bool_()))
+            for name in columns:
+                if rows.column(name).null_count < len(rows):
+                    found[name] = found.get(name, False) or _is_large(rows.column(name))
+        return found
 
     def delete_sources(self, sources: Sequence[str]) -> None:
         """Remove every row of these documents: one version."""
@@ -205,8 +220,7 @@ class _readable:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # LanceDB panics, too, on a damaged file: its RustPanic is a plain Exception.
-        if isinstance(error, Exception) and not isinstance(error, BiencoderError):
+        if _is_of_engine(error):
             raise IndexDamagedError(
                 f"{self.place} cannot be read: {_first_line(error)}",
                 hint="index the sources again: that heals what is damaged",
@@ -223,11 +237,37 @@ class _told:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, RuntimeError)):
+        if _is_of_engine(error):
+            full = isinstance(error, (OSError, RuntimeError))
             raise OutputError(
                 f"{self.place} could not be written: {_first_line(error)}",
-                hint="is the disk full? Nothing acknowledged is lost; make space and run again",
+                hint="is the disk full? Nothing acknowledged is lost; make space and run again"
+                if full
+                else "LanceDB refused it. Nothing acknowledged is lost; run again, and if it stays "
+                "so, report it with the sentence above",
             ) from error
+
+
+def _is_large(values: pa.Array[Any]) -> bool:
+    """Whether there is a whole number among them that as a fraction would be rounded."""
+    if not pa.types.is_integer(values.type):
+        return False
+    try:
+        values.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return True
+    return False
+
+
+def _is_of_engine(error: BaseException | None) -> TypeGuard[BaseException]:
+    """Whether an exception is the engine's, and not this library's own nor Python's way to stop.
+
+    LanceDB panics, too, on a damaged file. Its RustPanic is a plain Exception; the one of the binding
+    below it is not, and has no name to import.
+    """
+    if type(error).__name__ == "PanicException":
+        return True
+    return isinstance(error, Exception) and not isinstance(error, BiencoderError)
 
 
 def _first_line(error: BaseException) -> str:

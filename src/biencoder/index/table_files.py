@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from biencoder.errors import IndexDamagedError
 from biencoder.index.durable import disk_errors, files_below, sync_file
 from biencoder.index.layout import Generation
+from biencoder.index.rights import rights_told
 
 HINT = "_versions/latest_version_hint.json"
 # How the folders end in which nothing lies but what a stopped writer was about to do.
@@ -39,11 +41,16 @@ def manifest_versions(table: Path) -> list[int]:
 
 
 def check_newest(table: Path) -> None:
-    """Raise IndexDamagedError where the newest manifest is cut short: LanceDB may panic on it."""
-    for version in manifest_versions(table)[:1]:
+    """Raise IndexDamagedError where the newest manifest is cut short: LanceDB may panic on it; of
+    these RightsError where this user may not read it.
+    """
+    with rights_told(table):
+        newest = manifest_versions(table)[:1]
+    for version in newest:
         path = table / manifest_name(version)
         try:
-            whole = path.read_bytes().endswith(_MAGIC)
+            with rights_told(path):
+                whole = path.read_bytes().endswith(_MAGIC)
         except FileNotFoundError:
             return  # cleaned up meanwhile, so there is a newer one
         if not whole:
@@ -71,10 +78,10 @@ def is_whole(path: Path, size: int) -> bool:
 
 
 def set_aside(generation: Generation, names: Iterable[str], *, damaged: bool = True) -> None:
-    """Move files out of the table's folder, keeping their names; nothing is deleted.
+    """Move files out of the table's folder, keeping their names; nothing is deleted here.
 
-    damaged: else they are what a writer that was stopped had not acknowledged. Raises OutputError
-    where the system refuses.
+    damaged: else they are what a writer that was stopped had not acknowledged; `drop_unfinished` does
+    away with those. Raises OutputError where the system refuses.
     """
     aside = generation.quarantine / f"{moment()}{'' if damaged else UNFINISHED}"
     with disk_errors(aside):
@@ -84,6 +91,17 @@ def set_aside(generation: Generation, names: Iterable[str], *, damaged: bool = T
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
                 sync_file(path.parent)
+
+
+def drop_unfinished(generation: Generation) -> None:
+    """Remove what stopped writers were about to do: a full disk gets its space back.
+
+    Only where the acknowledged version was opened without it. Raises OutputError where the system
+    refuses.
+    """
+    with disk_errors(generation.quarantine):
+        for folder in generation.quarantine.glob(f"*{UNFINISHED}"):
+            shutil.rmtree(folder)
 
 
 def moment() -> str:

@@ -25,6 +25,7 @@ from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_files import PageFiles
 from biencoder.index.page_settings import open_index_model
 from biencoder.index.plan import make_plan, row_source
+from biencoder.index.rights import check_readable
 from biencoder.index.search import Snapshot, dense_ranking
 from biencoder.index.store import WORDS, Store
 from biencoder.index.table_files import is_whole
@@ -75,13 +76,16 @@ def verify(folder: str | Path, *, sample: int = SAMPLE, meter: Meter | None = No
     """Compare everything, and ask ``sample`` stored vectors for their neighbours.
 
     Keeps writers away, for what changes meanwhile would look like a fault. Raises InputError,
-    LockedError, and IndexDamagedError where there is no account to compare with.
+    LockedError, and IndexDamagedError where there is no account to compare with, or RightsError where
+    this user may not read all of it.
     """
     if sample < 0:
         raise InputError(f"sample is {sample}; give 0 or more passages")
     place = Path(folder)
     with reading_alone(read_layout(place).lock, verb="verify"):
         generation = read_layout(place).generation()
+        # What may not be read would look like damage.
+        check_readable(generation.table)
         ledger = read_only_ledger(generation)
         try:
             acknowledged = ledger.fact(ACKNOWLEDGED)
@@ -231,6 +235,9 @@ class _Run:
                 )
         except InputError as error:
             return Sources(planned=planned, not_looked_at=error.message)
+        except PermissionError as error:
+            why = f"{error.filename} cannot be opened: {error.strerror}"
+            return Sources(planned=planned, not_looked_at=why)
         known = self.ledger.files()
         jobs = {job.file: job.sha256 for job in plan.jobs}
         changed = {

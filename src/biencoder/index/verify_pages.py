@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import closing
 
 import numpy as np
 
 from biencoder.errors import IndexDamagedError
+from biencoder.index.layout import Generation
+from biencoder.index.opened import read_only_ledger
 from biencoder.index.page_files import PageFiles
-from biencoder.index.page_sources import has_looks
+from biencoder.index.page_rows import pictured
 from biencoder.index.rows import vectors_of
 from biencoder.index.store import Store
 from biencoder.index.verify_table import Check
@@ -25,12 +27,15 @@ def page_checks(
     """
     pages, orphans = Check("pages"), Check("page files")
     standing: set[str] = set()
+    # A generation's pages lie beside its ledger.
+    with closing(read_only_ledger(Generation(files.folder.parent))) as ledger:
+        documents = pictured(ledger)
     try:
         for batch in store.scan(["id", "source", "page", "vector"]):
             vectors_ND = vectors_of(batch)
             columns = (batch.column(name).to_pylist() for name in ("id", "source", "page"))
             for row, (id_, source, page) in enumerate(zip(*columns, strict=True)):
-                if not has_looks(Path(source)):
+                if source not in documents:
                     continue
                 standing.add(id_)
                 pages.looked_at += 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from biencoder.errors import BiencoderError
+from biencoder.text.shorten import NAME_CHARACTERS, short_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,6 +21,8 @@ _NO_TITLE = re.compile(
     r"|.*\.(?:pdf|docx?|pptx?|xlsx?|indd|qx[dp]|tex|dvi|txt|rtf|pub|od[tps]|pages|wpd|html?)",
     re.IGNORECASE,
 )
+# Blanks and line ends included: some programs write a whole document there.
+_TITLE_READ = 10 * NAME_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ class ReadFailure:
 
 
 def sensible_title(title: str) -> str:
-    """A title as one line, or "" where it is a placeholder, a path or a file's name.
+    """A title as one short line, or "" where it is a placeholder, a path or a file's name.
 
     >>> sensible_title(" On\\nTea "), sensible_title("Microsoft Word - tea.doc")
     ('On Tea', '')
     """
-    line = " ".join(title.split())
+    line = short_name(" ".join(title[:_TITLE_READ].split()))
     return "" if _NO_TITLE.fullmatch(line) else line

@@ -24,6 +24,8 @@ Value = str | int | float | bool
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # The whole numbers that a typed column holds.
 _INTEGERS = range(-(2**63), 2**63)
+# So many things that were left out are told one by one.
+_TOLD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,26 @@ class Row:
     title: str
     text: str
     metadata: dict[str, Value]
+
+
+class LeftOut:
+    """What of a file's metadata was left out and how often; of very many fields the first are named."""
+
+    def __init__(self) -> None:
+        self._times: Counter[str] = Counter()
+
+    def add(self, what: str) -> None:
+        """Once more. what: the field and why."""
+        named = what in self._times or len(self._times) < _TOLD
+        self._times[what if named else "values of more fields"] += 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One for each field and reason."""
+        return tuple(
+            f"{what}: left out {'once' if times == 1 else f'{times:,} times'}"
+            for what, times in self._times.items()
+        )
 
 
 @dataclass
@@ -50,15 +72,15 @@ class RowReader:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        self._left_out: Counter[str] = Counter()
+        self._left_out = LeftOut()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out of the metadata, by field and reason."""
-        return tuple(f"{what}: left out {times} times" for what, times in self._left_out.items())
+        return self._left_out.notes
 
     def __iter__(self) -> Iterator[Row | ReadFailure]:
-        self._left_out.clear()
+        self._left_out = LeftOut()
         try:
             with _open(self.path) as file:
                 for number, line in _lines(file, self.limits.max_characters, self._most_bytes()):
@@ -102,7 +124,7 @@ class RowReader:
         if isinstance(inner, dict):
             for name in inner.keys() & found.keys():
                 if inner[name] != found[name]:
-                    self._left_out[f"{name!r} beside another in 'metadata'"] += 1
+                    self._left_out.add(f"{name!r} beside another in 'metadata'")
             found |= inner
         elif inner is not None:
             found["metadata"] = inner
@@ -116,6 +138,10 @@ class RowReader:
             return None
         if not _NAME.fullmatch(name):
             reason = f"{name[:80]!r}, which is no name for a column"
+        elif name.startswith("_"):
+            # _score, _distance, _rowid …: LanceDB adds such columns to what it finds, and more with
+            # every version; one of a row's own under that name breaks searching.
+            reason = f"{name!r} (names that begin with '_' are the table's own: rename it)"
         elif isinstance(value, dict) or (isinstance(value, list) and _has_parts(value)):
             reason = f"{name!r} with nested values"
         elif isinstance(value, float) and not math.isfinite(value):
@@ -123,7 +149,7 @@ class RowReader:
         elif isinstance(value, int) and value not in _INTEGERS:
             reason = f"{name!r} with a number beyond 64 bits"
         if reason is not None:
-            self._left_out[reason] += 1
+            self._left_out.add(reason)
             return None
         if isinstance(value, list):
             return json.dumps(value, ensure_ascii=False)

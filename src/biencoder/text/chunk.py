@@ -1,7 +1,7 @@
 """Long documents into passages that the model reads whole, with the place where each begins.
 
 Splitting is semantic-text-splitter's: at headings, paragraphs, sentences, words, in that order;
-lengths are the model's own tokens.
+lengths are the model's own tokens. A long text goes through it block by block.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from biencoder.errors import InputError
+from biencoder.text.blocks import blocks
 from biencoder.text.counting import TokenCounter
 
 # The length that small retrieval models are trained on; longer passages blur.
 PASSAGE_TOKENS = 200
-# A document's mean says how many characters a token takes; its denser passages need this margin.
+# A block's mean says how many characters a token takes; its denser passages need this margin.
 _MARGIN = 0.85
 
 
@@ -31,7 +32,7 @@ class Passage:
 class Chunker:
     """Cuts documents at ``tokens`` tokens, prompt and special tokens counted.
 
-    The splitter itself counts characters, at the document's own rate of characters per token: with
+    The splitter itself counts characters, at the block's own rate of characters per token: with
     a tokenizer inside it is dozens of times slower. Each passage is then counted in tokens, and one
     that is too long is split again, by tokens.
     """
@@ -52,8 +53,16 @@ class Chunker:
 
     def split(self, text: str, *, markdown: bool = False) -> Iterator[Passage]:
         """The passages of a document, in order; a blank document has none."""
-        if not text.strip():
-            return
+        for passages in self.runs(text, markdown=markdown):
+            yield from passages
+
+    def runs(self, text: str, *, markdown: bool = False) -> Iterator[list[Passage]]:
+        """As `split`, the passages of one block at a time; none reaches from one into the next."""
+        for start, block in blocks(text):
+            if block.strip():
+                yield [Passage(p.text, start + p.start) for p in self._block(block, markdown)]
+
+    def _block(self, text: str, markdown: bool) -> Iterator[Passage]:
         tokens = self._tokenizer.count(text, self._prefix)
         if tokens <= self.limit:
             yield Passage(text, 0)

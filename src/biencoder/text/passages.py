@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from biencoder.text.chunk import PASSAGE_TOKENS, Chunker, Passage
 from biencoder.text.counting import TokenCounter
 from biencoder.text.headings import Headings
+from biencoder.text.shorten import CONTEXT_CHARACTERS, cut_at_word
 
 # What may stand in front of a passage, beyond the passage's own length.
 CONTEXT_TOKENS = 56
@@ -37,7 +38,8 @@ class PassageCutter:
     """Cuts documents into passages of at most ``tokens`` tokens, prompt included, without context.
 
     With its context a passage has at most ``tokens`` + 56 tokens, and never more than the model's
-    ``max_tokens``: headings, then the title, are left out where they would not fit.
+    ``max_tokens``: headings, then the title, are left out where they would not fit. Of each of them only
+    the first ``CONTEXT_CHARACTERS`` are read.
     """
 
     def __init__(
@@ -59,8 +61,17 @@ class PassageCutter:
 
         headings: those above the text; Markdown's own follow them.
         """
-        passages = list(self._chunker.split(text, markdown=markdown))
         found = Headings(text) if markdown else None
+        for passages in self._chunker.runs(text, markdown=markdown):
+            yield from self._placed(passages, title, headings, found)
+
+    def _placed(
+        self,
+        passages: Sequence[Passage],
+        title: str,
+        headings: tuple[str, ...],
+        found: Headings | None,
+    ) -> Iterator[PlacedPassage]:
         paths = [headings + (found.at(passage.start) if found else ()) for passage in passages]
         titled = [_joined(title, path, p.text) for path, p in zip(paths, passages, strict=True)]
         counts = self._tokenizer.counts(titled, self._prefix)
@@ -88,5 +99,5 @@ def _joined(title: str, path: Sequence[str], text: str) -> str:
     # A section's first passage begins with its own heading.
     if names and text.partition("\n")[0].strip("# ") == names[-1]:
         names = names[:-1]
-    context = BELOW.join(name for name in names if name)
+    context = BELOW.join(cut_at_word(name, CONTEXT_CHARACTERS) for name in names if name)
     return f"{context}\n{text}" if context else text

@@ -83,10 +83,25 @@ def splitter(tokens: Tokens) -> Splitter:
     raise InputError(f"tokens {tokens!r} are unknown", hint=f"known: {', '.join(TOKENS)}")
 
 
+def word_places(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and word of each word of `split_words`, as it stands in the text.
+
+    >>> list(word_places("Straße 2010年发布"))
+    [(0, 6, 'strasse'), (7, 11, '2010'), (11, 13, '年发'), (12, 14, '发布')]
+    """
+    for run in _any_run().finditer(text.replace("_", " ")):
+        for part in _one_script().finditer(run[0]):
+            size = {"paired": 2, "tripled": 3}.get(part.lastgroup or "", len(part[0]))
+            for first in range(max(1, len(part[0]) - size + 1)):
+                start = run.start() + part.start() + first
+                stop = min(start + size, run.start() + part.end())
+                yield start, stop, _folded(text[start:stop])
+
+
 def _by_script(text: str) -> list[str]:
     runs = _runs(text)
     # One look at the whole text: most have no script that must be cut.
-    if text.isascii() or not _unspaced().search(text):
+    if text.isascii() or not unspaced().search(text):
         return runs
     words: list[str] = []
     for run in runs:
@@ -104,9 +119,12 @@ def _by_script(text: str) -> list[str]:
 def _runs(text: str) -> list[str]:
     if text.isascii():
         return _ascii_run.findall(text.lower())
+    return _any_run().findall(_folded(text).replace("_", " "))
+
+
+def _folded(text: str) -> str:
     # Folding may take a composed letter apart, so it is composed again.
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return _any_run().findall(folded.replace("_", " "))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def _pieces(runs: Iterable[str], size: int) -> list[str]:
@@ -125,7 +143,8 @@ def _any_run() -> re.Pattern[str]:
 
 
 @cache
-def _unspaced() -> re.Pattern[str]:
+def unspaced() -> re.Pattern[str]:
+    """A character of a script that parts no words by blanks."""
     return re.compile(f"[{_charset(_PAIRED + _TRIPLED)}]")
 
 

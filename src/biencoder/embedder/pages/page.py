@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from biencoder.config.page_model import PageLimits
-from biencoder.errors import InputError, TooLongError
+from biencoder.errors import EncodingError, InputError, TooLongError
 from biencoder.pages.pictures import Picture
 from biencoder.pages.tiles import Grid
 from biencoder.types import FloatArray
@@ -75,7 +75,12 @@ class PageFailure:
     """A page that has no vector, by its row in the stream, and why."""
 
     row: int
-    error: InputError
+    error: InputError | EncodingError
+
+    @classmethod
+    def not_finite(cls, row: int, error: EncodingError) -> PageFailure:
+        """Of a page for which the model gave no number."""
+        return cls(row, EncodingError("its vector holds NaN or infinity", hint=error.hint))
 
     @property
     def reason(self) -> str:
@@ -83,7 +88,7 @@ class PageFailure:
         error = self.error
         return f"{error.message}: {error.hint}" if error.hint else error.message
 
-    def named(self) -> InputError:
+    def named(self) -> InputError | EncodingError:
         """The error with its row in the message."""
         message = f"page {self.row}: {self.error.message}"
         if isinstance(self.error, TooLongError):

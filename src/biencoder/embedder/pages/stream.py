@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from biencoder.embedder.pages.listed import page_windows
 from biencoder.embedder.pages.page import Page, PageDetail, PageFailure, PageWindow
 from biencoder.embedder.pages.prepare import PreparedPage, prepare_page
 from biencoder.embedder.pages.side import PageSide
+from biencoder.errors import EncodingError
 from biencoder.types import Truncate
 
 # On a CPU a page computes alone for a second or more, and its cores are busy with it; a GPU takes
@@ -59,8 +61,15 @@ def encode_page_stream(
     for window in prepared_windows(
         pages, side=side, placement=placement, truncate=truncate, window_pages=most
     ):
-        yield compute_window(
-            window, side=side, dimensions=dimensions, token_budget=token_budget, parts=parts
+        yield _sound_part(
+            window,
+            partial(
+                compute_window,
+                side=side,
+                dimensions=dimensions,
+                token_budget=token_budget,
+                parts=parts,
+            ),
         )
 
 
@@ -127,6 +136,23 @@ def compute_window(
         failed=window.failed,
         details=details,
     )
+
+
+def _sound_part(
+    window: PreparedWindow, compute: Callable[[PreparedWindow], PageWindow]
+) -> PageWindow:
+    """The window computed; a page whose vector is not finite becomes a failure, and the others are done
+    again without it.
+    """
+    try:
+        return compute(window)
+    except EncodingError as error:
+        ready = tuple(page for page in window.ready if page.row not in error.rows)
+        if len(ready) == len(window.ready):
+            raise
+        bad = [PageFailure.not_finite(row, error) for row in error.rows]
+    failed = sorted((*window.failed, *bad), key=lambda failure: failure.row)
+    return _sound_part(replace(window, ready=ready, failed=tuple(failed)), compute)
 
 
 def _preparer(

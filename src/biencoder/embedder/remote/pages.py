@@ -25,7 +25,7 @@ from biencoder.embedder.remote.refusals import page_refusal
 from biencoder.embedder.remote.sent_page import look_at, sent_page
 from biencoder.embedder.remote.stated_pages import StatedPages
 from biencoder.embedder.remote.wire import Call, ask
-from biencoder.errors import DimensionError, InputError
+from biencoder.errors import DimensionError, EncodingError, InputError
 from biencoder.types import FloatArray
 
 # A GPU takes some nine pages in one batch, and more must wait there. With the window ahead, twice so
@@ -128,6 +128,8 @@ def _ask(road: PageRoad, row: int, page: Page, stop: threading.Event) -> _Seen |
         raise
     except InputError as error:
         return PageFailure(row, error)
+    except EncodingError as error:
+        return PageFailure.not_finite(row, error)
     grid = sent.grid
     detail = PageDetail(
         grid=grid,

@@ -199,11 +199,13 @@ def _numbers(value: object) -> FloatArray | None:
 def _unit(vectors: FloatArray, host: str, unit: str, first_row: int) -> FloatArray:
     """Length 1. Raises EncodingError for a vector with NaN or infinity, or of zeros."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
-    if len(bad):
+    places = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    bad = tuple(first_row + int(place) for place in places)
+    if bad:
         raise EncodingError(
-            f"{host} gave NaN, infinity or nothing but zeros for {unit} {first_row + int(bad[0])}",
+            f"{host} gave NaN, infinity or nothing but zeros for {unit} {bad[0]}",
             hint="the server's number format is too small, or its model is damaged",
+            rows=bad,
         )
     off = np.abs(lengths - 1) > _UNIT
     scaled = vectors.astype(np.float32)

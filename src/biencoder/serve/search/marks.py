@@ -9,8 +9,7 @@ import re
 from pathlib import PurePosixPath
 
 from biencoder.reading.kinds import Kind, kind_of
-from biencoder.text.snippet import question_words, snippet
-from biencoder.text.words import split_words
+from biencoder.text.snippet import matches, snippet
 
 SNIPPET_CHARACTERS = 300
 
@@ -27,10 +26,6 @@ _QUIET = (
 )
 # A passage's own heading stands above its snippet already.
 _HEADING = re.compile(r"\A\s*#{1,6}\s[^\n]*\n(?=.*\w)", re.DOTALL)
-_ENDINGS = ("ing", "ed", "es", "s", "e")
-_word = re.compile(r"\w+")
-# Scripts that write without spaces: Thai, Lao, Myanmar, Khmer, and all from the CJK radicals on.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0003ffff]")
 
 
 def is_markdown(source: str) -> bool:
@@ -67,7 +62,7 @@ def parts(text: str, question: str) -> list[dict[str, object]]:
     """A text cut where matching begins and ends. A word also matches by its English endings."""
     found: list[dict[str, object]] = []
     done = 0
-    for start, stop in _matching(text, question):
+    for start, stop in matches(text, question):
         if start > done:
             found.append({"text": text[done:start], "match": False})
         found.append({"text": text[start:stop], "match": True})
@@ -75,31 +70,3 @@ def parts(text: str, question: str) -> list[dict[str, object]]:
     if done < len(text):
         found.append({"text": text[done:], "match": False})
     return found
-
-
-def _matching(text: str, question: str) -> list[tuple[int, int]]:
-    """Places that match, ascending; neighbouring words are one place."""
-    words = question_words(question)
-    stems = {_stem(word) for word in words if not _UNSPACED.search(word)}
-    pieces = [piece for word in words if _UNSPACED.search(word) for piece in split_words(word)]
-    places = [
-        found.span() for found in _word.finditer(text) if stems and _stem(found[0].lower()) in stems
-    ]
-    if pieces:
-        among = re.compile("|".join(map(re.escape, sorted(pieces, key=len, reverse=True))))
-        places += [found.span() for found in among.finditer(text)]
-    joined: list[tuple[int, int]] = []
-    for start, stop in sorted(places):
-        if joined and not text[joined[-1][1] : start].strip(" "):
-            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
-        else:
-            joined.append((start, stop))
-    return joined
-
-
-def _stem(word: str) -> str:
-    """A word without its ending, where three letters remain: ``streaming`` and ``streams`` meet."""
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and word.isascii():
-            return word.removesuffix(ending)
-    return word
