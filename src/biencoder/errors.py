@@ -88,8 +88,11 @@ class DeviceError(BiencoderError):
 class EncodingError(BiencoderError):
     """The model produced a vector that is not finite.
 
-    rows: whose vectors those are, as far as known: it may then go on without them.
+    rows: whose vectors those are, as far as known: it may then go on without them. no_vector: how the
+    reason of what was left out for that begins.
     """
+
+    no_vector = "the model gave no usable vector"
 
     def __init__(
         self, message: str, *, hint: str | None = None, rows: tuple[int, ...] = ()

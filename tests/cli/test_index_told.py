@@ -14,7 +14,6 @@ from tests.reading import made
 
 from biencoder import Embedder
 from biencoder.cli import show_index
-from biencoder.index import rewrite
 from biencoder.index.build import Options
 from biencoder.index.rewrite import reindex
 from biencoder.index.table_files import RecoveryWarning
@@ -117,7 +116,7 @@ def test_a_half_done_reindexing_to_other_settings_is_said_to_be_given_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(rewrite, "_finish", stops)
+        stopped.setattr("biencoder.index.building.make_mirror", stops)
         assert run("reindex", to, "--dimensions", 64)[0] == 130
     given_up = r"mini \(64 dimensions, .* 200 tokens\) .* given up: 7 documents of it are dropped"
     with pytest.warns(RecoveryWarning, match=given_up):

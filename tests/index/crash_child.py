@@ -27,8 +27,9 @@ from tests.index import made_index
 
 from biencoder.errors import BiencoderError, OutputError
 from biencoder.index.build import index_folder
+from biencoder.index.compaction import compact
 from biencoder.index.ledger import Ledger
-from biencoder.index.rewrite import compact, reindex
+from biencoder.index.rewrite import reindex
 from biencoder.index.store import Store
 from biencoder.index.table_files import RecoveryWarning
 

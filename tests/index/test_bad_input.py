@@ -16,8 +16,8 @@ from tests.index.made_disk import full_after, read_only_copy
 
 from biencoder import Index
 from biencoder.errors import IndexDamagedError, InputError, OutputError
+from biencoder.index.compaction import compact
 from biencoder.index.ledger import Ledger
-from biencoder.index.rewrite import compact
 from biencoder.index.store import Store
 
 

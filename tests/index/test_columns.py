@@ -13,10 +13,11 @@ from biencoder import Index
 from biencoder.errors import OutputError
 from biencoder.index.build import Options, index_folder
 from biencoder.index.columns import Fields
+from biencoder.index.compaction import compact
 from biencoder.index.filters import Value
 from biencoder.index.ingest import Tally
-from biencoder.index.rewrite import compact
 from biencoder.index.verify import verify
+from biencoder.index.writer import Rows, Writer
 
 LARGE = 2**53 + 1
 
@@ -142,6 +143,32 @@ def test_a_column_whose_rows_are_all_replaced_gets_another_type(docs: Path) -> N
         assert len(index.search("lamp", mode=mode, filters="price > 2")) == 1
     assert verify(folder).ok
     assert _index(docs).unchanged == 2
+
+
+def test_a_row_that_fails_and_stands_without_its_old_value_is_told(docs: Path) -> None:
+    _write(docs, "a.jsonl", ["free", "dear", "cheap"])
+    _index(docs)
+    _write(docs, "a.jsonl", [1, 2, "free again"])
+    tally = _index(docs)
+    assert tally.failures == {"a.jsonl#2": MISFIT.format("text", "integer")}
+    told = "'price': of another type now; rows that failed stand as before, without it"
+    assert tally.notes == {"a.jsonl": (told,)}
+    assert len(Index.open(docs.parent / "index", embedder=mini())) == 3
+
+
+def test_rows_that_fail_are_acknowledged_like_others_and_hold_no_text_meanwhile(
+    docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, committed = Writer.commit, list[int]()
+
+    def counted(writer: Writer, rows: Rows, **more: Any) -> None:
+        committed.append(len(rows.entries) + len(more.get("failed", ())))
+        commit(writer, rows, **more)
+
+    monkeypatch.setattr(Writer, "commit", counted)
+    _write(docs, "a.jsonl", [1, 2, 3, 4, 5, "a", "b", "c", "d"])
+    assert len(_index(docs).failures) == 4
+    assert (max(committed), sum(committed)) == (1, 9)
 
 
 def test_a_column_keeps_its_type_while_one_document_that_stays_needs_it(docs: Path) -> None:

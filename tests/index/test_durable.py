@@ -14,7 +14,8 @@ from tests.index.made_disk import full_after, watch
 from biencoder.errors import OutputError
 from biencoder.index import durable
 from biencoder.index.build import Options
-from biencoder.index.rewrite import compact, reindex
+from biencoder.index.compaction import compact
+from biencoder.index.rewrite import reindex
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the names of open files")
 

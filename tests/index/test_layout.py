@@ -9,11 +9,13 @@ import pytest
 from tests.index.made_index import damage
 
 from biencoder.errors import IndexDamagedError, InputError, OutputError
+from biencoder.index.facts import Facts, write_facts
 from biencoder.index.layout import Layout, check_place, create_layout, is_index, read_layout
 from biencoder.index.recovery import take_over
 from biencoder.index.table_files import RecoveryWarning
 
 WAYS = ("zero", "half", "filled")
+REEMBEDDING = Facts(model="mini", fingerprint="f", dimensions=384, purpose="reindex")
 
 
 def _grown(folder: Path) -> Layout:
@@ -24,6 +26,7 @@ def _grown(folder: Path) -> Layout:
         assert layout.next_name() == name
         (folder / name).mkdir()
     layout = layout.write(live="g2", kept=("g1",))
+    write_facts(layout.generation("g3"), REEMBEDDING)
     return layout.write(building="g3")
 
 

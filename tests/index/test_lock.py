@@ -79,6 +79,16 @@ def test_a_lock_file_that_was_removed_before_it_could_be_locked_locks_nobody_out
             raise AssertionError("two writers")
 
 
+def test_a_file_system_that_gives_each_look_another_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "samestat", lambda one, other: False)
+    lock = writing(tmp_path / "lock", verb="index")
+    with pytest.raises(OutputError, match="locks nobody out") as told, lock:
+        raise AssertionError("it was locked")
+    assert "local disk" in str(told.value)
+
+
 def test_a_holder_that_has_not_signed_yet_is_told_as_such(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     for signature in (b"", b"[]", b"\xff", b"3"):

@@ -17,6 +17,8 @@ from biencoder.embedder import stream
 from biencoder.errors import BiencoderError, EncodingError, OutputError
 from biencoder.index.build import Options, index_folder
 from biencoder.index.ingest import Ingest
+from biencoder.index.layout import read_layout
+from biencoder.index.rewrite import reindex
 from biencoder.index.writer import Writer
 from biencoder.models.llama import LlamaEncoder
 from biencoder.types import FloatArray
@@ -56,7 +58,7 @@ def test_documents_without_a_finite_vector_fail_and_all_others_are_indexed(
     tally = index_folder(docs, to, Options(workers=1), embedder=mini())
     assert sorted(tally.failures) == ["00.md", "09.md", "20.md", "21.md", "29.md"]
     reason = tally.failures["20.md"]
-    assert reason.startswith("the model gave NaN or infinity for its only passage: ")
+    assert reason.startswith("the model gave no usable vector for its only passage: ")
     assert "dtype='float32'" in reason
     found = Index.open(to, embedder=mini()).search("lamp", mode="dense", top_k=99)
     good = {f"{number:02}.md" for number in range(30)} - tally.failures.keys()
@@ -107,6 +109,35 @@ def test_a_model_that_gives_no_number_at_all_ends_with_every_document_failed(
     assert (tally.documents, len(tally.failures)) == (0, 20)
 
 
+def test_the_next_run_with_a_sound_model_reads_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs, to = _write(tmp_path / "docs", 3), tmp_path / "index"
+    (docs / "rows.jsonl").write_text('{"_id": "a", "text": "A lamp."}\n')
+    with monkeypatch.context() as broken:
+        broken.setattr(stream, "normalize", lambda pooled_SD: pooled_SD * float("nan"))
+        assert len(index_folder(docs, to, Options(workers=1), embedder=mini()).failures) == 4
+    tally = index_folder(docs, to, Options(workers=1), embedder=mini())
+    assert (tally.documents, tally.failures) == (4, {})
+
+
+def test_a_model_without_a_number_never_takes_the_place_of_one_that_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs, to = _write(tmp_path / "docs", 12), tmp_path / "index"
+    index_folder(docs, to, Options(workers=1), embedder=mini())
+    other = Options(chunk_tokens=100)
+    with monkeypatch.context() as broken:
+        broken.setattr(stream, "normalize", lambda pooled_SD: pooled_SD * float("nan"))
+        with pytest.raises(EncodingError, match="12 of 12 documents have none"):
+            reindex(to, other, embedder=mini())
+    assert read_layout(to).live == "g1"
+    assert len(Index.open(to, embedder=mini()).search("lamp", mode="dense", top_k=99)) == 12
+    # With a sound one the same command does what is left.
+    assert reindex(to, other, embedder=mini()).documents == 12
+    assert read_layout(to).live == "g2"
+
+
 def test_an_error_of_the_sources_is_told_though_the_stream_ends_for_another_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +173,7 @@ def test_a_page_without_a_finite_vector_is_told_and_the_others_stand(
     monkeypatch.setattr(compute, "demand_finite", demanding)
     tally = made_pages.index(source, tmp_path / "index")
     told = set(tally.failures.values()) | {note for notes in tally.notes.values() for note in notes}
-    assert len([reason for reason in told if "its vector holds NaN or infinity" in reason]) == 1
+    assert len([reason for reason in told if "the model gave no usable vector" in reason]) == 1
     bad.clear()
     whole = made_pages.index(source, tmp_path / "whole")
     assert tally.pages == whole.pages - 1

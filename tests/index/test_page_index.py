@@ -23,13 +23,14 @@ from biencoder.config.page_model import PageLimits
 from biencoder.embedder.pages.page import Page, PageWindow
 from biencoder.errors import FingerprintError, InputError, OutputError
 from biencoder.index.build import Options, index_folder
+from biencoder.index.compaction import compact
 from biencoder.index.facts import Facts, read_facts
 from biencoder.index.layout import read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.page_files import PageFiles
 from biencoder.index.page_rows import page_rows
 from biencoder.index.page_settings import PageOptions
-from biencoder.index.rewrite import compact, reindex
+from biencoder.index.rewrite import reindex
 from biencoder.index.store import Store
 from biencoder.index.table_files import RecoveryWarning
 from biencoder.index.verify import verify

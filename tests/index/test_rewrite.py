@@ -14,10 +14,11 @@ from tests.index import made_index
 from biencoder import Index
 from biencoder.errors import InputError, LockedError, OutputError
 from biencoder.index.build import Options
+from biencoder.index.compaction import compact
 from biencoder.index.layout import read_layout
 from biencoder.index.ledger import Ledger
 from biencoder.index.lock import writing
-from biencoder.index.rewrite import compact, reindex
+from biencoder.index.rewrite import reindex
 from biencoder.index.store import Store
 from biencoder.index.table_files import RecoveryWarning
 
@@ -84,7 +85,7 @@ def test_until_the_swap_everybody_sees_the_old_generation(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = made_index.contents(folder)
-    monkeypatch.setattr("biencoder.index.rewrite._finish", _stop)
+    monkeypatch.setattr("biencoder.index.building.make_mirror", _stop)
     for work in (
         lambda: compact(folder),
         lambda: reindex(folder, OTHER, embedder=made_index.mini()),
@@ -115,7 +116,7 @@ def test_a_reindexing_that_was_stopped_goes_on_and_does_nothing_twice(
 
 def test_other_work_is_not_gone_on_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        stopped.setattr("biencoder.index.building.make_mirror", _stop)
         with pytest.raises(Stopped):
             reindex(folder, OTHER, embedder=made_index.mini())
     with pytest.warns(RecoveryWarning, match="given up: 43 documents of it are dropped"):
@@ -131,7 +132,7 @@ def test_a_compaction_does_not_throw_away_a_re_embedding_that_is_half_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        stopped.setattr("biencoder.index.building.make_mirror", _stop)
         with pytest.raises(Stopped):
             reindex(folder, OTHER, embedder=made_index.mini())
     with pytest.raises(InputError, match="half done") as refused:
@@ -153,7 +154,7 @@ def test_a_compaction_on_a_full_disk_gives_its_space_back_at_once(
         raise OutputError("No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("biencoder.index.rewrite._finish", full)
+        disk.setattr("biencoder.index.building.make_mirror", full)
         with pytest.raises(OutputError, match="No space left"):
             compact(folder)
     assert {path.name for path in folder.iterdir()} == {"g1", "index.json", "lock"}
@@ -168,7 +169,7 @@ def test_a_compaction_that_was_killed_is_removed_by_whoever_writes_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        stopped.setattr("biencoder.index.building.make_mirror", _stop)
         with pytest.raises(Stopped):
             compact(folder)
     assert (folder / "g2").exists()
@@ -177,11 +178,31 @@ def test_a_compaction_that_was_killed_is_removed_by_whoever_writes_next(
     assert made_index.contents(folder) == whole
 
 
+def test_what_is_left_of_a_compaction_s_removal_goes_too(source: Path, folder: Path) -> None:
+    layout = read_layout(folder).write(building="g2")
+    left = layout.generation("g2").table / "data"
+    left.mkdir(parents=True)
+    (left / "half.lance").write_bytes(b"x")
+    made_index.index(source, folder)
+    assert {path.name for path in folder.iterdir()} == {"g1", "index.json", "lock"}
+
+
+def test_a_file_that_failed_to_change_is_not_forgotten_by_a_re_embedding(
+    source: Path, folder: Path
+) -> None:
+    page = next(source.glob("*.md"))
+    page.write_bytes(b"")
+    (reason,) = made_index.index(source, folder).failures.values()
+    for _ in range(2):
+        reindex(folder, OTHER, embedder=made_index.mini())
+        assert made_index.index(source, folder).failures == {page.name: reason}
+
+
 def test_a_re_embedding_that_is_half_done_outlives_a_run(
     source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr("biencoder.index.rewrite._finish", _stop)
+        stopped.setattr("biencoder.index.building.make_mirror", _stop)
         with pytest.raises(Stopped):
             reindex(folder, OTHER, embedder=made_index.mini())
     made_index.index(source, folder)

@@ -68,3 +68,8 @@ def test_no_more_is_fetched_where_nothing_ties(ties: Path, monkeypatch: pytest.M
     limits.clear()
     index.search("lamp", mode="lexical", top_k=5)
     assert limits == [105, 210, 420, 840]
+    # Of a million equal rows nobody reads all: the question must end.
+    limits.clear()
+    monkeypatch.setattr("biencoder.index.search._TIES", 3)
+    assert len(index.search("lamp", mode="lexical", top_k=5)) == 5
+    assert limits == [105, 210, 315]

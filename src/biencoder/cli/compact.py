@@ -30,7 +30,7 @@ def run(
     with warnings_as_lines():
         from biencoder.diagnosis.memory import gigabytes
         from biencoder.evaluate.report.words import counted
-        from biencoder.index.rewrite import compact
+        from biencoder.index.compaction import compact
 
         done = compact(folder, purge=purge, meter=bar)
         say(

@@ -18,7 +18,7 @@ def carry_out(
     plan: Plan, ingest: Ingest, *, label: str, meter: Meter, workers: int, limits: Limits
 ) -> Tally:
     """Index what the plan wants and remove what is gone. label: of the bars, such as "indexing"."""
-    _retype(ingest.writer, plan)
+    retyped = _retype(ingest.writer, plan)
     looks = [job for job in plan.jobs if job.by_looks]
     others = plan.wanted + len(plan.failures) - len(looks)
     # A file of rows is read for its faults too where no row of it is wanted.
@@ -31,14 +31,25 @@ def carry_out(
     # Of a file of rows they come with no document: the ledger alone has them.
     ends = ingest.writer.ledger.files()
     files = [job.file for job in plan.jobs if job.rows is not None and job.file in ends]
-    ingest.tally.notes |= {file: ends[file].notes for file in files if ends[file].notes}
+    notes = ingest.tally.notes
+    notes |= {file: ends[file].notes for file in files if ends[file].notes}
+    for file in _without_values(ingest) if retyped else ():
+        names = ", ".join(map(repr, retyped))
+        told = f"{names}: of another type now; rows that failed stand as before, without it"
+        notes[file] = (*notes.get(file, ()), told)
     return ingest.tally
 
 
-def _retype(writer: Writer, plan: Plan) -> None:
+def _without_values(ingest: Ingest) -> list[str]:
+    """The files of documents that failed and stand from before."""
+    failed = map(ingest.writer.ledger.entry, ingest.tally.failures)
+    return sorted({entry.file for entry in failed if entry is not None and entry.chunks})
+
+
+def _retype(writer: Writer, plan: Plan) -> list[str]:
     """Give columns that no document needs as they are another type, before rows of that type come.
 
-    A document that is to be done and then fails stays without its old value there.
+    Gives their names. A document that is to be done and then fails stays without its old value there.
     """
     there = writer.columns
     # Whole numbers become fractions in place, with the rows that need it (`writer.py`).
@@ -51,3 +62,4 @@ def _retype(writer: Writer, plan: Plan) -> None:
         with unbroken():
             writer.store.retype(other)
             writer.acknowledge()
+    return sorted(other)

@@ -139,7 +139,7 @@ class Feed:
         self._open: deque[_Open] = deque()
         # By their row in the stream; the other thread asks, this one takes.
         self._asked: deque[_Place] = deque()
-        self._broken: Exception | None = None
+        self._broken: BaseException | None = None
 
     def run(self, documents: Iterable[Document]) -> Iterator[list[Finished]]:
         """Finished documents, window by window, in order."""
@@ -192,7 +192,9 @@ class Feed:
                     opened.places.append(place)
                     yield place
                 opened.ended = True
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             # The stream that would tell it may be given up for another reason.
             self._broken = error
             raise
@@ -265,7 +267,7 @@ class Feed:
         if lost:
             many = f"{len(lost):,} of its {len(places):,} passages"
             which = many if len(places) > 1 else "its only passage"
-            return f"the model gave NaN or infinity for {which}: {lost[0]}"
+            return f"{EncodingError.no_vector} for {which}: {lost[0]}"
         unreadable = sum(place.unreadable for place in places)
         if unreadable > _UNREADABLE_SHARE * len(places):
             name = self._embedder.profile.name

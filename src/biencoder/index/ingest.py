@@ -120,7 +120,8 @@ class Ingest:
         while waiting:
             rows = count = 0
             while count < len(waiting) and rows < self.commit_every:
-                rows += len(waiting[count].chunks)
+                # What failed has none, and there may be a million of it.
+                rows += max(1, len(waiting[count].chunks))
                 count += 1
             if rows < least:
                 break

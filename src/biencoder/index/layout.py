@@ -29,7 +29,7 @@ from typing import TypeGuard
 
 from biencoder.errors import IndexDamagedError, InputError
 from biencoder.index.durable import disk_errors, sync_new, write_durably
-from biencoder.index.rights import rights_told
+from biencoder.index.rights import is_there, rights_told
 
 FORMAT = 1
 TABLE = "chunks"
@@ -127,8 +127,7 @@ class Layout:
 def is_index(folder: Path) -> bool:
     """Whether a folder is an index; raises RightsError where that may not be seen."""
     path = folder / "index.json"
-    with rights_told(path):
-        return path.is_file()
+    return is_there(path) and path.is_file()
 
 
 def read_layout(folder: Path) -> Layout:
@@ -146,9 +145,7 @@ def read_layout(folder: Path) -> Layout:
 def stated_layout(folder: Path) -> Layout:
     """The layout that index.json states. Raises as `read_layout`, and ValueError for a damaged one."""
     path = folder / "index.json"
-    with rights_told(path):
-        there = path.exists()
-    if not there:
+    if not is_there(path):
         raise InputError(
             f"{folder} is no index",
             hint=f"make one with: biencoder index FOLDER --to {shlex.quote(str(folder))}",

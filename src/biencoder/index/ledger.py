@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from biencoder.errors import IndexDamagedError, OutputError
 from biencoder.index.durable import LOCAL_DISK
-from biencoder.index.rights import check_readable, rights_told
+from biencoder.index.rights import check_readable, is_there
 
 State: TypeAlias = Literal["planned", "embedded", "committed", "failed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -263,8 +263,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     place = path.absolute().as_uri()
     # Where nothing can be written, SQLite cannot share a file, and need not: no writer is at work.
     alone = mode == "ro" and not os.access(path.parent, os.W_OK)
-    with rights_told(path):
-        logged = _log(path).exists()
+    logged = is_there(_log(path))
     query = "?immutable=1" if alone and not logged else f"?mode={mode}"
     return sqlite3.connect(place + query, uri=True, isolation_level=None, check_same_thread=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,9 @@ def check_source(root: Path, *, images: bool = False) -> bool:
     Raises InputError where it is not there, cannot be opened, or is a file that is not read here.
     """
     try:
-        is_file = root.is_file()
+        is_file = not root.is_dir() and stat.S_ISREG(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"there is no file or folder {root}") from error
     except OSError as error:
         # A folder above it may not be entered.
         raise InputError(f"{root} cannot be opened: {error.strerror or error}") from error
@@ -61,8 +64,6 @@ def check_source(root: Path, *, images: bool = False) -> bool:
             raise InputError(f"{name} has a name that is not UTF-8", hint="rename it")
         if kind_of(root) is None and not (images and is_image(root)):
             raise InputError(f"{root} is of a kind that is not read here", hint=_readable(images))
-    elif not root.exists():
-        raise InputError(f"there is no file or folder {root}")
     return is_file
 
 

@@ -20,6 +20,8 @@ from biencoder.errors import LockedError, OutputError
 from biencoder.index.durable import LOCAL_DISK, disk_errors, sync_file, writing_hint
 from biencoder.index.rights import rights_told
 
+# A first run that could not start removes its lock file; nobody meets many of them.
+_TRIES = 10
 # How a file system says that it has none.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
@@ -64,17 +66,21 @@ def reading_alone(path: Path, *, verb: str) -> Iterator[None]:
 
 def _hold(path: Path) -> int:
     """The locked file. A first run that could not start removes its own, and then another is taken."""
-    while True:
+    for _ in range(_TRIES):
         handle = _open(path)
         try:
             with disk_errors(path):
                 _take(handle, path, fcntl.LOCK_EX)
-            if _is_at(handle, path):
-                return handle
+                if _is_at(handle, path):
+                    return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
+    raise OutputError(
+        f"{path} is another file each time it is looked at, so that it locks nobody out",
+        hint=LOCAL_DISK,
+    )
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -27,7 +27,7 @@ from biencoder.index.page_settings import open_index_model
 from biencoder.index.page_shares import PageShares, page_shares
 from biencoder.index.reader_mirror import mirror_for_reading
 from biencoder.index.recovery import take_over
-from biencoder.index.rights import RightsError, check_readable, rights_told
+from biencoder.index.rights import RightsError, check_readable, is_there
 from biencoder.index.rows import CORE
 from biencoder.index.search import Request, Snapshot, search
 from biencoder.index.store import Store
@@ -224,9 +224,7 @@ def read_only_ledger(generation: Generation) -> Ledger:
 
     Raises IndexDamagedError where there is none, RightsError where this user may not read it.
     """
-    with rights_told(generation.ledger):
-        there = generation.ledger.exists()
-    if not there:
+    if not is_there(generation.ledger):
         raise IndexDamagedError(
             f"{generation.folder} has no ledger", hint="index its sources again: that heals it"
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from biencoder.embedder.fingerprint import hash_file
-from biencoder.errors import InputError
+from biencoder.errors import EncodingError, InputError
 from biencoder.index.columns import Fields
 from biencoder.index.filter_check import ColumnType
 from biencoder.index.ledger import Entry, FileEnd, Ledger
@@ -127,8 +127,10 @@ def _looked_at(
     unfinished = {entry.file for entry in ledger.entries("planned", "embedded")}
     misfits: set[str] = set()
     for entry in ledger.entries("failed"):
-        # What could not even be opened says nothing of what it holds.
-        if retry or (entry.source == entry.file and not entry.wanted):
+        # What could not even be opened says nothing of what it holds; what the model gave no number
+        # for, another number format may read.
+        unopened = entry.source == entry.file and not entry.wanted
+        if retry or unopened or EncodingError.no_vector in entry.reason:
             unfinished.add(entry.file)
         elif is_misfit(entry.reason):
             misfits.add(entry.file)

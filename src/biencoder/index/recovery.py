@@ -23,7 +23,7 @@ from biencoder.index.facts import has_facts, read_facts
 from biencoder.index.layout import Generation, Layout, read_layout, stated_layout
 from biencoder.index.ledger import Entry, Ledger, StoredFile
 from biencoder.index.relearn import learn_from_table
-from biencoder.index.rights import RightsError
+from biencoder.index.rights import RightsError, check_readable
 from biencoder.index.rows import schema
 from biencoder.index.store import Store
 from biencoder.index.table_files import (
@@ -75,7 +75,8 @@ def give_up_building(layout: Layout) -> Layout:
 def _is_compaction(left: Generation) -> bool:
     """Whether it copies what stands, which is soon done anew; a re-embedding is worth hours."""
     try:
-        return has_facts(left) and read_facts(left).purpose == "compact"
+        # Without its facts a re-embedding could not go on either.
+        return not has_facts(left) or read_facts(left).purpose == "compact"
     except IndexDamagedError:
         return False
 
@@ -103,7 +104,11 @@ def recover(
     """
     ledger = _open_ledger(generation)
     try:
-        store = _acknowledged(generation, ledger) or learn_from_table(generation, ledger)
+        store = _acknowledged(generation, ledger)
+        if store is None:
+            # What may not be read looks like damage.
+            check_readable(generation.table)
+            store = learn_from_table(generation, ledger)
         if store is None:
             if not start_anew:
                 raise IndexDamagedError(

@@ -39,12 +39,27 @@ def refused(path: Path) -> RightsError:
     """The error for a file or folder that may not be read, or that lies where nobody may enter."""
     place, right = _first_closed(path)
     owner, mode = _owner(place)
+    # Below a folder that may not be entered there may be more than this index.
+    command = "chmod -R a+rX" if right == "read" else "chmod a+x"
     return RightsError(
         f"{place} may not be {right} by {_user(os.geteuid())}: "
         f"it belongs to {owner}, mode {mode}; nothing is damaged",
-        hint=f"ask {owner} for the right (chmod -R a+rX {shlex.quote(str(place))}), "
+        hint=f"ask {owner} for the right ({command} {shlex.quote(str(place))}), "
         f"or run this as {owner}",
     )
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder is there; raises RightsError where this user may not see that.
+
+    `Path.exists` would say no from Python 3.14 on.
+    """
+    with rights_told(path):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
 
 
 def check_readable(*places: Path) -> None:

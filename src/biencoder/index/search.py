@@ -25,6 +25,8 @@ from biencoder.types import FloatArray
 _PROBES = 64
 _REFINE = 10
 _CANDIDATES = 200
+# So many times as many rows as usual are fetched at most, where their scores tie.
+_TIES = 32
 
 Scores = list[tuple[str, float]]
 
@@ -128,16 +130,19 @@ def candidates(snapshot: Snapshot, query_D: FloatArray, depth: int, mask: dense.
 def lexical_ranking(
     snapshot: Snapshot, question: str, depth: int, filters: Filter | None
 ) -> Scores:
-    """Ids with BM25 scores, highest first, ties by id; only rows that share a word."""
+    """Ids with BM25 scores, highest first, ties by id; only rows that share a word.
+
+    Of very many rows that tie, the first by id among those that the engine gives are taken.
+    """
     words = split_words(question)
     if not words:
         return []
     where = filter_compile.to_lance(filters) if filters is not None else None
-    limit = depth + DEPTH
+    limit, most = depth + DEPTH, _TIES * (depth + DEPTH)
     found = snapshot.store.match_words(words, limit, where)
     # All that tie with the last one wanted must be there, so that their ids decide and not chance.
-    while limit < snapshot.rows and len(found) == limit and _tie(found, depth):
-        limit *= 2
+    while limit < min(snapshot.rows, most) and len(found) == limit and _tie(found, depth):
+        limit = min(2 * limit, most)
         found = snapshot.store.match_words(words, limit, where)
     return _in_order(found)[:depth]
 

@@ -65,6 +65,9 @@ def _row_documents(job: Job, columns: Mapping[str, ColumnType]) -> Iterator[Docu
 
 
 def _row_document(job: Job, row: Row, source: str, brought: Brought) -> Document:
+    if brought.reason:
+        # It waits for others before it is told, and may not hold its text meanwhile.
+        return Document(source, job.file, row_hash(row), reason=brought.reason)
     text, heading = _sound(row.text), _sound(brought.heading)
     metadata = brought.metadata.items()
     return Document(
@@ -75,7 +78,6 @@ def _row_document(job: Job, row: Row, source: str, brought: Brought) -> Document
         parts=(Part(brought.page, text, headings=(heading,) if heading else ()),),
         markdown="\n#" in text or text.startswith("#"),
         metadata={name: _sound(v) if isinstance(v, str) else v for name, v in metadata},
-        reason=brought.reason,
     )
 
 

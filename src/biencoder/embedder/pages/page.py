@@ -80,7 +80,7 @@ class PageFailure:
     @classmethod
     def not_finite(cls, row: int, error: EncodingError) -> PageFailure:
         """Of a page for which the model gave no number."""
-        return cls(row, EncodingError("its vector holds NaN or infinity", hint=error.hint))
+        return cls(row, EncodingError(EncodingError.no_vector, hint=error.hint))
 
     @property
     def reason(self) -> str:
