@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shlex
 import shutil
@@ -33,10 +35,37 @@ def test_the_python_blocks_run_one_after_another(
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all lines: later ones read what earlier ones wrote."""
+    """One folder for all lines: later ones read what earlier ones wrote.
+
+    What is judged there is thinned: every line runs, and none is measured here.
+    """
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "examples").mkdir()
+    for path in (ROOT / "examples").iterdir():
+        if path.name in ("fastapi-docs", "xquad"):
+            for language in path.glob("*/corpus.jsonl.gz"):
+                _thin(language.parent, folder / "examples" / path.name / language.parent.name)
+        else:
+            (folder / "examples" / path.name).symlink_to(path)
     return folder
+
+
+def _thin(whole: Path, thin: Path) -> None:
+    """Every fourth document, with the questions that it answers."""
+    (thin / "qrels").mkdir(parents=True)
+    with gzip.open(whole / "corpus.jsonl.gz", "rt", encoding="utf-8") as corpus:
+        rows = [json.loads(line) for line in corpus]
+    kept = set(sorted(row["_id"] for row in rows)[::4])
+    header, *lines = (whole / "qrels" / "test.tsv").read_text("utf-8").splitlines()
+    judged = [line for line in lines if line.split("\t")[1] in kept]
+    asked = {line.split("\t")[0] for line in judged}
+    assert len(asked) > 50
+    (thin / "qrels" / "test.tsv").write_text("\n".join([header, *judged]) + "\n", "utf-8")
+    with gzip.open(thin / "corpus.jsonl.gz", "wt", encoding="utf-8") as corpus:
+        corpus.writelines(json.dumps(row) + "\n" for row in rows if row["_id"] in kept)
+    with (whole / "queries.jsonl").open(encoding="utf-8") as queries:
+        own = [line for line in queries if json.loads(line)["_id"] in asked]
+    (thin / "queries.jsonl").write_text("".join(own), "utf-8")
 
 
 def test_every_measured_block_says_what_the_result_files_say() -> None:

@@ -105,10 +105,10 @@ def test_sources_below_a_folder_that_may_not_be_entered_are_told(tmp_path: Path)
     index_folder(write_documents(tmp_path / "docs"), tmp_path / "index", embedder=mini())
     with pytest.MonkeyPatch.context() as patched:
 
-        def refused(path: Path) -> bool:
+        def refused(path: Path) -> os.stat_result:
             raise PermissionError(13, "Permission denied")
 
-        patched.setattr(Path, "is_file", refused)
+        patched.setattr(Path, "stat", refused)
         with pytest.raises(InputError, match="docs cannot be opened: Permission denied"):
             list_sources(tmp_path / "docs")
 

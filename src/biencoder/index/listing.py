@@ -52,7 +52,7 @@ def check_source(root: Path, *, images: bool = False) -> bool:
     Raises InputError where it is not there, cannot be opened, or is a file that is not read here.
     """
     try:
-        is_file = not root.is_dir() and stat.S_ISREG(root.stat().st_mode)
+        is_file = stat.S_ISREG(root.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"there is no file or folder {root}") from error
     except OSError as error:
