@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.cli.small_sets import cut_set
@@ -145,14 +146,19 @@ def test_a_suite_whose_data_cannot_be_had_says_so_and_fails(tmp_path: Path) -> N
     assert "Unavailable: MLQARetrieval" in err
 
 
-def test_a_suite_takes_a_set_from_a_folder_and_names_what_is_missing(
-    small: Path, tmp_path: Path
-) -> None:
+def _suite_of_one_folder(small: Path, output: Path) -> dict[str, Any]:
     code, out, err = run(
-        "evaluate", "--suite", "qa", "--folder", f"TechQA={small}", "--output", tmp_path, "--json"
+        "evaluate", "--suite", "qa", "--folder", f"TechQA={small}", "--output", output, "--json"
     )
     assert code == 0, err
     (record,) = json.loads(out)
+    return cast("dict[str, Any]", record)
+
+
+def test_a_suite_takes_a_set_from_a_folder_and_names_what_is_missing(
+    small: Path, tmp_path: Path
+) -> None:
+    record = _suite_of_one_folder(small, tmp_path)
     assert {task["name"]: task["score"] for task in record["tasks"]} == {"TechQA": 1.0}
     assert record["mean"] is None
     assert len(record["unavailable"]) == 3
@@ -226,11 +232,7 @@ def test_a_suites_folder_is_judged_on_its_split_and_says_its_notes_and_options(
 def test_json_of_a_suite_has_the_keys_of_a_folders_result_for_each_set(
     small: Path, tmp_path: Path
 ) -> None:
-    code, out, err = run(
-        "evaluate", "--suite", "qa", "--folder", f"TechQA={small}", "--output", tmp_path, "--json"
-    )
-    assert code == 0, err
-    (record,) = json.loads(out)
+    record = _suite_of_one_folder(small, tmp_path)
     # Three sets of four could not be had: there is no mean.
     assert record["metrics"] == {"recall@5": None}
     assert (record["intervals"], record["bm25"]) == (None, None)

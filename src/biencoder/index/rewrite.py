@@ -120,7 +120,7 @@ def _embed_again(work: Rewriting) -> Tally:
 def _carry_files(old: Ledger, new: Writer) -> None:
     """What is known of the sources: the next run reads those again that are not as their file is."""
     failed = [entry for entry in old.entries("failed") if not entry.sha256]
-    other = {entry.file for entry in old.entries("planned", "embedded", "failed") if entry.sha256}
+    other = {entry.file for entry in old.entries("failed") if entry.sha256}
     other |= {entry.file for entry in old.entries("planned", "embedded")}
     ends = {file: end for file, end in old.files().items() if file not in other}
     new.acknowledge(failed, ends=ends)
